@@ -1,0 +1,34 @@
+# Two commands matter: `make demo` and `make test`. Each starts from nothing on a fresh Debian 12
+# (as root, or as a user with sudo). CMake presets do the building: see CMakePresets.json.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+BUILD := build/release
+JOBS ?= $(shell nproc)
+
+.PHONY: help deps build test demo format clean
+
+help:
+	@echo "make demo    install packages, build, plant a fact in a long book and ask for it"
+	@echo "make test    install packages, build, run the tests"
+	@echo "make build   install packages and build; programs land in $(BUILD)/bin"
+	@echo "make format  clang-format every source file"
+
+deps:
+	@tools/install_packages.sh packages.txt
+
+build: deps
+	@cmake --preset release
+	@cmake --build --preset release -j $(JOBS)
+
+test: build
+	@ctest --preset release -j $(JOBS)
+
+demo: build
+	@examples/demo/run.sh $(BUILD)/bin/quarry
+
+format:
+	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format -i
+
+clean:
+	@rm -rf build

@@ -1,0 +1,32 @@
+// Plain types that every layer of Quarry shares.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+namespace quarry {
+
+using TokenId = int32_t;
+using TokenPos = int64_t;  // absolute index of a token in its sequence, from 0
+
+// Tokens [begin, end).
+struct TokenRange {
+  TokenPos begin = 0;
+  TokenPos end = 0;
+
+  TokenPos size() const { return end - begin; }
+  bool empty() const { return end <= begin; }
+  friend bool operator==(const TokenRange&, const TokenRange&) = default;
+};
+
+// Storage type of weights, keys and values.
+enum class DType : uint8_t { kF32, kF16, kBF16 };
+
+enum class LogLevel : uint8_t { kInfo, kWarning };
+
+// Where the library's remarks go; the library itself never prints. Called from any thread, one call
+// at a time.
+using LogSink = std::function<void(LogLevel, std::string_view)>;
+
+}  // namespace quarry

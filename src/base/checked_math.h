@@ -1,0 +1,34 @@
+// Arithmetic on sizes that come from files: nullopt instead of wrapping around.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace quarry {
+
+inline std::optional<uint64_t> CheckedMul(uint64_t a, uint64_t b) {
+  uint64_t r;
+  if (__builtin_mul_overflow(a, b, &r)) return std::nullopt;
+  return r;
+}
+
+inline std::optional<uint64_t> CheckedAdd(uint64_t a, uint64_t b) {
+  uint64_t r;
+  if (__builtin_add_overflow(a, b, &r)) return std::nullopt;
+  return r;
+}
+
+// Product of all factors; 1 for none.
+inline std::optional<uint64_t> CheckedProduct(std::span<const uint64_t> factors) {
+  uint64_t r = 1;
+  for (uint64_t f : factors) {
+    if (__builtin_mul_overflow(r, f, &r)) return std::nullopt;
+  }
+  return r;
+}
+
+constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t RoundUp(int64_t a, int64_t multiple) { return CeilDiv(a, multiple) * multiple; }
+
+}  // namespace quarry

@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace quarry {
+namespace {
+
+// Closes on scope exit.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+Status SystemError(std::string_view what, int error) {
+  const std::string message = fmt::format("{}: {}", what, std::strerror(error));
+  if (error == ENOENT || error == ENOTDIR) return NotFound(message);
+  if (error == ENOMEM) return OutOfMemory(message);
+  return IoError(message);
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return SystemError(path.string(), errno);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return SystemError(path.string(), errno);
+  if (!S_ISREG(info.st_mode)) return InvalidArgument(path.string() + ": not a regular file");
+
+  MappedFile file;
+  file.size_ = static_cast<size_t>(info.st_size);
+  if (file.size_ == 0) return file;
+  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (data == MAP_FAILED) return SystemError(path.string(), errno);
+  file.data_ = static_cast<const std::byte*>(data);
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<std::string> ReadDescriptor(int fd, std::string_view name, uint64_t limit_bytes) {
+  std::string out;
+  struct stat info;
+  if (::fstat(fd, &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return InvalidArgument(fmt::format("{}: is a folder", name));
+    if (S_ISREG(info.st_mode) && info.st_size > 0) {
+      const auto size = static_cast<uint64_t>(info.st_size);
+      if (size > limit_bytes) {
+        return InvalidArgument(
+            fmt::format("{}: {} bytes, at most {} are read", name, size, limit_bytes));
+      }
+      out.reserve(size);
+    }
+  }
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(name, errno);
+    }
+    if (n == 0) return out;
+    if (out.size() + static_cast<size_t>(n) > limit_bytes) {
+      return InvalidArgument(fmt::format("{}: more than {} bytes", name, limit_bytes));
+    }
+    out.append(buffer, static_cast<size_t>(n));
+  }
+}
+
+Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_bytes) {
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return SystemError(path.string(), errno);
+  return ReadDescriptor(fd.get(), path.string(), limit_bytes);
+}
+
+Status WriteFileAtomically(const std::filesystem::path& path, std::string_view contents) {
+  std::string temporary = path.string() + ".tmp.XXXXXX";
+  Descriptor fd(::mkstemp(temporary.data()));
+  if (fd.get() < 0) return SystemError(path.string(), errno);
+  const auto fail = [&](int error) {
+    ::unlink(temporary.c_str());
+    return SystemError(path.string(), error);
+  };
+  for (std::string_view rest = contents; !rest.empty();) {
+    const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return fail(errno);
+    }
+    rest.remove_prefix(static_cast<size_t>(n));
+  }
+  // mkstemp makes the file private; give it the mode a plain open would have.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::fchmod(fd.get(), 0666 & ~mask) != 0) return fail(errno);
+  if (::fsync(fd.get()) != 0) return fail(errno);
+  if (::close(fd.Release()) != 0) return fail(errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno);
+  return OkStatus();
+}
+
+}  // namespace quarry
