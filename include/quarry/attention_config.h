@@ -1,0 +1,100 @@
+// The attention methods and their parameters, one struct each. Lengths are in tokens.
+//
+// Every struct checks itself: Validate() returns the first parameter outside its range, naming the
+// value and the limit. Symbols in brackets are those of the papers and of docs/methods/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "quarry/status.h"
+
+namespace quarry {
+
+// Dense causal attention over every earlier token.
+struct DenseConfig {
+  static constexpr std::string_view kName = "dense";
+  Status Validate() const { return OkStatus(); }
+};
+
+// StreamingLLM (Xiao et al., arXiv:2309.17453): the first n_init tokens and a sliding window; sinks
+// are seen at their slot in the cache.
+struct StreamLlmConfig {
+  static constexpr std::string_view kName = "stream-llm";
+  int64_t n_init = 128;    // sinks
+  int64_t n_local = 4096;  // window, the query itself included
+  Status Validate() const;
+};
+
+// LM-Infinite (Han et al., arXiv:2308.16137): as above, every sink seen at distance n_local - 1.
+struct InfiniteLmConfig {
+  static constexpr std::string_view kName = "infinite-lm";
+  int64_t n_init = 128;
+  int64_t n_local = 4096;
+  Status Validate() const;
+};
+
+// What a query does with keys that left the window of its execution block's last query but are
+// still inside its own.
+enum class WindowMask {
+  kReference,  // attends them twice, as the authors' code does
+  kStrict,     // attends them once
+};
+
+enum class CachePolicy { kLru, kLruS, kFifo };
+
+// InfLLM (Xiao et al., arXiv:2402.04617): sinks, a sliding window, and the blocks of an unbounded
+// context memory whose representative keys match the queries best.
+struct InfLlmConfig {
+  static constexpr std::string_view kName = "inf-llm";
+  int64_t n_init = 128;            // sinks [I]
+  int64_t n_local = 4096;          // window, the query itself included [L]
+  int64_t block_size = 128;        // tokens of a memory block [B]
+  int64_t topk = 16;               // blocks retrieved per execution block [K]
+  int64_t repr_topk = 4;           // tokens that represent a block, per query head [R]
+  int64_t exc_block_size = 512;    // queries that retrieve together [X]
+  int64_t max_cached_block = 32;   // blocks in the fast tier [M]; raised to topk if below
+  CachePolicy cache_strategy = CachePolicy::kLru;
+  std::optional<double> score_decay;         // required by lru-s
+  std::optional<int64_t> chunk_topk_calc;    // select once for this many tokens
+  bool perhead = false;                      // every query head selects for itself
+  WindowMask mask = WindowMask::kReference;
+  Status Validate() const;
+};
+
+// How the relevance of a block to the query is measured.
+enum class BlockSimilarity {
+  kDot, kCosine, kL2, kNormalizedL2, kDotMinusL2, kAngular, kPearson
+};
+
+// Which tokens the question vector is made of when the question is not where the authors' code
+// expects it (infllm docs, "question vector").
+enum class QuestionMode { kReference, kStrict };
+
+// Q-LLM (Li et al., arXiv:2406.07528): InfLLM whose block score also looks at the question.
+struct QLlmConfig : InfLlmConfig {
+  static constexpr std::string_view kName = "qllm";
+  double question_weight = 1.0;
+  QuestionMode question_mode = QuestionMode::kStrict;
+  BlockSimilarity block_similarity = BlockSimilarity::kDot;
+  Status Validate() const;
+};
+
+using AttentionConfig =
+    std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig, QLlmConfig>;
+
+// Every method's name, in the order of the documentation.
+std::vector<std::string_view> MethodNames();
+
+// The default configuration of the method called `name`; aliases of the original projects are
+// known (origin, full, stream-lm, streaming). An unknown name is an error that suggests the nearest.
+Result<AttentionConfig> DefaultAttentionConfig(std::string_view name);
+
+std::string_view MethodName(const AttentionConfig& config);
+Status Validate(const AttentionConfig& config);
+
+}  // namespace quarry
