@@ -1,4 +1,5 @@
-// Files: read-only mappings, whole-file reads with a limit, and writes that never leave half a file.
+// Files: read-only mappings, whole-file reads with a limit, and writes that never leave half a
+// file.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The whole file as a string. Fails if it is larger than `limit_bytes`. Reads pipes and devices too.
+// The whole file as a string. Fails if it is larger than `limit_bytes`. Reads pipes and devices
+// too.
 Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_bytes);
 
 // The same from an open descriptor (0 is standard input); `name` is for messages.

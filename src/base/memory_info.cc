@@ -1,11 +1,11 @@
 #include "base/memory_info.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <string>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace quarry {
 namespace {
@@ -66,8 +66,8 @@ uint64_t CurrentRssBytes() {
 }
 
 uint64_t AvailableMemoryBytes() {
-  return std::min({KilobyteField("/proc/meminfo", "MemAvailable:"), CgroupHeadroom(),
-                   AddressSpaceHeadroom()});
+  return std::min(
+      {KilobyteField("/proc/meminfo", "MemAvailable:"), CgroupHeadroom(), AddressSpaceHeadroom()});
 }
 
 }  // namespace quarry

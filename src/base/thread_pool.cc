@@ -100,9 +100,7 @@ void ThreadPool::RunPieces(uint64_t epoch, int worker) {
 void ThreadPool::WorkerLoop(int worker) {
   uint64_t epoch = 0;
   for (;;) {
-    const auto changed = [&] {
-      return EpochOf(ticket_.load(std::memory_order_acquire)) != epoch;
-    };
+    const auto changed = [&] { return EpochOf(ticket_.load(std::memory_order_acquire)) != epoch; };
     while (!SpinUntil(changed)) {
       const uint64_t seen = ticket_.load(std::memory_order_acquire);
       if (EpochOf(seen) == epoch) ticket_.wait(seen, std::memory_order_acquire);

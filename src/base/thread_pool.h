@@ -1,5 +1,5 @@
-// One pool of threads, owned by an engine. Work is a counted loop: pieces are claimed from an atomic
-// counter, by the caller too, so a sleeping worker delays nobody.
+// One pool of threads, owned by an engine. Work is a counted loop: pieces are claimed from an
+// atomic counter, by the caller too, so a sleeping worker delays nobody.
 //
 // Workers stay hot for some tens of microseconds after the last loop, because a forward pass runs
 // hundreds of short loops in a row, and sleep otherwise.

@@ -1,12 +1,11 @@
 #include "base/file.h"
 
-#include <sys/resource.h>
-
 #include <csignal>
 #include <filesystem>
 #include <iterator>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/support/temp_dir.h"
 

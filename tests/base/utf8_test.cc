@@ -22,10 +22,10 @@ TEST(Utf8, DecodesEveryScalarValueItEncodes) {
 TEST(Utf8, FindsTheFirstBadByte) {
   EXPECT_EQ(FindInvalidUtf8("plain"), std::string_view::npos);
   EXPECT_EQ(FindInvalidUtf8("h\xC3\xA9"), std::string_view::npos);
-  EXPECT_EQ(FindInvalidUtf8("a\xC0\x80"), 1u);          // overlong NUL
-  EXPECT_EQ(FindInvalidUtf8("ab\xED\xA0\x80"), 2u);     // surrogate
-  EXPECT_EQ(FindInvalidUtf8("\xF4\x90\x80\x80"), 0u);   // above U+10FFFF
-  EXPECT_EQ(FindInvalidUtf8("abc\xE2\x82"), 3u);        // cut off
+  EXPECT_EQ(FindInvalidUtf8("a\xC0\x80"), 1u);         // overlong NUL
+  EXPECT_EQ(FindInvalidUtf8("ab\xED\xA0\x80"), 2u);    // surrogate
+  EXPECT_EQ(FindInvalidUtf8("\xF4\x90\x80\x80"), 0u);  // above U+10FFFF
+  EXPECT_EQ(FindInvalidUtf8("abc\xE2\x82"), 3u);       // cut off
 }
 
 // The examples of the Unicode standard, table 3-8 to 3-11: one U+FFFD per maximal invalid part.

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/scalar/scalar_kernels.h"
+
+namespace quarry::kernels::scalar {
+namespace {
+
+float Load(DType type, const void* p, size_t index) {
+  return type == DType::kF32 ? static_cast<const float*>(p)[index]
+                             : ToFloat(static_cast<const BFloat16*>(p)[index]);
+}
+
+void Store(DType type, void* p, size_t index, float x) {
+  if (type == DType::kF32) {
+    static_cast<float*>(p)[index] = x;
+  } else {
+    static_cast<BFloat16*>(p)[index] = ToBFloat16(x);
+  }
+}
+
+// Scores of one row over one tile; -inf where the row does not see the token.
+void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
+  const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
+  std::fill(scores, scores + kTileTokens, -std::numeric_limits<float>::infinity());
+  for (int p = 0; p < n; ++p) {
+    for (int lane = 0; lane < kPanelTokens; ++lane) {
+      const int32_t t = panels[p].first + lane;
+      const bool inside = panels[p].first < 0 || (t >= a.lo[row] && t < a.hi[row]);
+      if (!inside || !(panels[p].lanes >> lane & 1u)) continue;
+      float sum = 0;
+      for (int i = 0; i < a.head_dim; ++i) {
+        sum += q[i] * Load(a.dtype, panels[p].keys, KeyIndex(a.dtype, lane, i));
+      }
+      scores[p * kPanelTokens + lane] = sum * a.scale;
+    }
+  }
+}
+
+// Adds one tile to the row's partial; scores become weights.
+void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
+  const int stride = ValueStride(a.head_dim);
+  float* o = a.o + static_cast<int64_t>(row) * stride;
+  const float top = *std::max_element(scores, scores + kTileTokens);
+  const float m = std::max(a.m[row], top);
+  if (m == -std::numeric_limits<float>::infinity()) {  // nothing seen yet, nor now
+    std::fill(scores, scores + kTileTokens, 0.0f);
+    return;
+  }
+  const float rescale = std::exp(a.m[row] - m);
+  a.m[row] = m;
+  a.d[row] *= rescale;
+  for (int i = 0; i < a.head_dim; ++i) o[i] *= rescale;
+  for (int j = 0; j < kTileTokens; ++j) {
+    scores[j] = std::exp(scores[j] - m);
+    a.d[row] += scores[j];
+    if (scores[j] == 0 || j / kPanelTokens >= n) continue;
+    const KeyPanel& panel = panels[j / kPanelTokens];
+    for (int i = 0; i < a.head_dim; ++i) {
+      o[i] +=
+          scores[j] * Load(a.dtype, panel.values, ValueIndex(a.dtype, stride, j % kPanelTokens, i));
+    }
+  }
+}
+
+}  // namespace
+
+int64_t AttendScratchFloats(int, int) { return 0; }
+
+void Attend(const AttendArgs& a) {
+  float local[kTileTokens];
+  for (int begin = 0, tile = 0; begin < a.n_panels; begin += kTilePanels, ++tile) {
+    const int n = std::min(kTilePanels, a.n_panels - begin);
+    for (int row = 0; row < a.rows; ++row) {
+      const int64_t slot = static_cast<int64_t>(tile) * a.rows + row;
+      float* scores = a.weights == nullptr ? local : a.weights + slot * kTileTokens;
+      TileScores(a, row, a.panels + begin, n, scores);
+      AddTile(a, row, a.panels + begin, n, scores);
+      if (a.weights != nullptr) a.tile_max[slot] = a.m[row];
+    }
+  }
+}
+
+void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    for (int j = 0; j < kTileTokens; ++j) out[j] += weights[r * kTileTokens + j] * row_scale[r];
+  }
+}
+
+void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
+              void* panel) {
+  for (int t = 0; t < n; ++t) {
+    for (int i = 0; i < head_dim; ++i) {
+      Store(type, panel, KeyIndex(type, lane + t, i), rows[t * stride + i]);
+    }
+  }
+}
+
+void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
+                void* panel) {
+  const int value_stride = ValueStride(head_dim);
+  for (int t = 0; t < n; ++t) {
+    for (int i = 0; i < head_dim; ++i) {
+      Store(type, panel, ValueIndex(type, value_stride, lane + t, i), rows[t * stride + i]);
+    }
+  }
+}
+
+void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const float* x, float* scores) {
+  for (int64_t r = 0; r < n; ++r) {
+    float sum = 0;
+    for (int64_t i = 0; i < dim; ++i) {
+      sum += Load(type, rows, static_cast<size_t>(r * dim + i)) * x[i];
+    }
+    scores[r] = sum;
+  }
+}
+
+}  // namespace quarry::kernels::scalar

@@ -1,0 +1,32 @@
+#include "kernels/dispatch.h"
+#include "kernels/scalar/scalar_kernels.h"
+
+namespace quarry::kernels {
+
+const KernelTable& ScalarKernels() {
+  static constexpr KernelTable kTable = {
+      .isa = "scalar",
+      .prefers_bf16 = false,
+      .attend = scalar::Attend,
+      .attend_scratch_floats = scalar::AttendScratchFloats,
+      .column_sums = scalar::ColumnSums,
+      .pack_keys = scalar::PackKeys,
+      .pack_values = scalar::PackValues,
+      .dot_rows = scalar::DotRows,
+      .gemv_f32 = scalar::GemvF32,
+      .gemv_bf16 = scalar::GemvBf16,
+      .unpack_panel = scalar::UnpackPanel,
+      .rms_norm = scalar::RmsNorm,
+      .rotate_halves = scalar::RotateHalves,
+      .silu_mul = scalar::SiluMul,
+      .add = scalar::Add,
+      .to_bf16 = scalar::ToBf16,
+      .from_bf16 = scalar::FromBf16,
+      .peak_f32 = scalar::PeakF32,
+      .peak_bf16 = nullptr,
+      .read_all = scalar::ReadAll,
+  };
+  return kTable;
+}
+
+}  // namespace quarry::kernels

@@ -1,0 +1,293 @@
+// Attention over panels with f32 arithmetic: register-tiled products around an online softmax.
+//
+// Per tile of 64 tokens: bf16 panels are widened to f32 once, into scratch; then for every six rows
+// scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The widening
+// costs one pass over the tile and is shared by all rows, so it matters only for a few rows.
+#pragma once
+
+#include "kernels/simd/vec-inl.h"
+
+namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
+
+// Register tiles: 24 accumulators where there are 32 registers, 12 where there are 16.
+inline constexpr int kRowTile = 6;
+inline constexpr int kPanelVecs = kPanelTokens / kLanes;
+inline constexpr int kPanelsAtOnce = kLanes == 16 ? 4 : 1;
+inline constexpr int kTileVecs = kTileTokens / kLanes;
+inline constexpr float kMinusInf = -__builtin_inff();
+
+// One tile with its panels as f32.
+struct Tile {
+  const KeyPanel* panels;
+  int n;                             // panels, 1 to kTilePanels
+  const float* keys[kTilePanels];    // [head_dim][16]
+  const float* values[kTilePanels];  // [16][value_stride]
+};
+
+HWY_INLINE void WidenKeys(const void* panel, int head_dim, float* out) {
+  const auto* in = static_cast<const BFloat16*>(panel);
+  for (int d = 0; d < head_dim; d += 2) {
+    for (int v = 0; v < kPanelVecs; ++v) {
+      VecF a, b;
+      LoadBf16Pairs(in + d * kPanelTokens + v * 2 * kLanes, a, b);
+      hn::Store(a, kF32, out + d * kPanelTokens + v * kLanes);
+      hn::Store(b, kF32, out + (d + 1) * kPanelTokens + v * kLanes);
+    }
+  }
+}
+
+HWY_INLINE void WidenValues(const void* panel, int stride, float* out) {
+  const auto* in = static_cast<const BFloat16*>(panel);
+  for (int t = 0; t < kPanelTokens; t += 2) {
+    for (int c = 0; c < stride; c += kLanes) {
+      VecF a, b;
+      LoadBf16Pairs(in + t * stride + 2 * c, a, b);
+      hn::Store(a, kF32, out + t * stride + c);
+      hn::Store(b, kF32, out + (t + 1) * stride + c);
+    }
+  }
+}
+
+// scores[r][.] of R rows against P panels, scaled.
+template <int R, int P>
+HWY_INLINE void Scores(const float* q, int head_dim, const float* const* keys, VecF scale,
+                       float* scores) {
+  constexpr int kVecs = P * kPanelVecs;
+  VecF sum[R][kVecs];
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
+  }
+  for (int d = 0; d < head_dim; ++d) {
+    VecF k[kVecs];
+    for (int v = 0; v < kVecs; ++v) {
+      k[v] = LoadF(keys[v / kPanelVecs] + d * kPanelTokens + v % kPanelVecs * kLanes);
+    }
+    for (int r = 0; r < R; ++r) {
+      const VecF qv = Splat(q[r * head_dim + d]);
+      for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kVecs; ++v) {
+      StoreF(hn::Mul(sum[r][v], scale), scores + r * kTileTokens + v * kLanes);
+    }
+  }
+}
+
+// o[r][.] = o[r][.] * rescale[r] + sum over tokens of weights[r][t] * values[t][.], V vectors wide.
+template <int R, int V>
+HWY_INLINE void AddValues(const Tile& tile, const float* weights, const float* rescale, int stride,
+                          int column, float* o) {
+  VecF sum[R][V];
+  for (int r = 0; r < R; ++r) {
+    const VecF factor = Splat(rescale[r]);
+    for (int v = 0; v < V; ++v) {
+      sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
+    }
+  }
+  for (int p = 0; p < tile.n; ++p) {
+    const float* values = tile.values[p] + column;
+    const float* w = weights + p * kPanelTokens;
+    for (int t = 0; t < kPanelTokens; ++t) {
+      VecF x[V];
+      for (int v = 0; v < V; ++v) x[v] = LoadF(values + t * stride + v * kLanes);
+      for (int r = 0; r < R; ++r) {
+        const VecF wv = Splat(w[r * kTileTokens + t]);
+        for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(wv, x[v], sum[r][v]);
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+  }
+}
+
+// Whether all of R rows see every lane of the tile (1), none sees any (-1), or neither (0).
+template <int R>
+HWY_INLINE int Visibility(const Tile& tile, const int32_t* lo, const int32_t* hi) {
+  int32_t max_lo = lo[0], min_lo = lo[0], max_hi = hi[0], min_hi = hi[0];
+  for (int r = 1; r < R; ++r) {
+    max_lo = lo[r] > max_lo ? lo[r] : max_lo;
+    min_lo = lo[r] < min_lo ? lo[r] : min_lo;
+    max_hi = hi[r] > max_hi ? hi[r] : max_hi;
+    min_hi = hi[r] < min_hi ? hi[r] : min_hi;
+  }
+  bool all = tile.n == kTilePanels;
+  bool none = true;
+  for (int p = 0; p < tile.n; ++p) {
+    const KeyPanel& panel = tile.panels[p];
+    const bool whole = panel.lanes == 0xffffu;
+    if (panel.first < 0) {
+      all = all && whole;
+      none = none && panel.lanes == 0;
+    } else {
+      all = all && whole && panel.first >= max_lo && panel.first + kPanelTokens <= min_hi;
+      none = none &&
+             (panel.lanes == 0 || panel.first >= max_hi || panel.first + kPanelTokens <= min_lo);
+    }
+  }
+  return all ? 1 : none ? -1 : 0;
+}
+
+// Sets to -inf the scores of tokens that row does not see.
+HWY_INLINE void MaskRow(const Tile& tile, int32_t lo, int32_t hi, float* scores) {
+  for (int p = 0; p < kTilePanels; ++p) {
+    for (int v = 0; v < kPanelVecs; ++v) {
+      float* s = scores + p * kPanelTokens + v * kLanes;
+      if (p >= tile.n) {
+        StoreF(Splat(kMinusInf), s);
+        continue;
+      }
+      const KeyPanel& panel = tile.panels[p];
+      const VecI lane = hn::Iota(kI32, v * kLanes);
+      const VecI bit = hn::Shl(hn::Set(kI32, 1), lane);
+      auto seen =
+          hn::Ne(hn::And(hn::Set(kI32, static_cast<int32_t>(panel.lanes)), bit), hn::Zero(kI32));
+      if (panel.first >= 0) {
+        const VecI t = hn::Add(hn::Set(kI32, panel.first), lane);
+        const auto inside = hn::AndNot(hn::Lt(t, hn::Set(kI32, lo)), hn::Lt(t, hn::Set(kI32, hi)));
+        seen = hn::And(seen, inside);
+      }
+      StoreF(hn::IfThenElse(hn::RebindMask(kF32, seen), LoadF(s), Splat(kMinusInf)), s);
+    }
+  }
+}
+
+// Scores of one row become weights exp(s - m); updates m and d; returns the factor for o.
+HWY_INLINE float SoftmaxRow(float* scores, float& m, float& d) {
+  VecF s[kTileVecs];
+  for (int v = 0; v < kTileVecs; ++v) s[v] = LoadF(scores + v * kLanes);
+  VecF top = s[0];
+  for (int v = 1; v < kTileVecs; ++v) top = hn::Max(top, s[v]);
+  const float largest = Largest(top);
+  const float old = m;
+  const float now = largest > old ? largest : old;
+  if (now == kMinusInf) {
+    for (int v = 0; v < kTileVecs; ++v) StoreF(hn::Zero(kF32), scores + v * kLanes);
+    return 1.0f;
+  }
+  const VecF base = Splat(now);
+  VecF sum = hn::Zero(kF32);
+  for (int v = 0; v < kTileVecs; ++v) {
+    const VecF w = Exp(hn::Sub(s[v], base));
+    StoreF(w, scores + v * kLanes);
+    sum = hn::Add(sum, w);
+  }
+  const float rescale = now == old ? 1.0f : hn::GetLane(Exp(Splat(old - now)));
+  m = now;
+  d = d * rescale + Sum(sum);
+  return rescale;
+}
+
+template <int R>
+HWY_INLINE void AttendRows(const AttendArgs& a, const Tile& tile, int tile_index, int row) {
+  const int stride = ValueStride(a.head_dim);
+  const int64_t slot = static_cast<int64_t>(tile_index) * a.rows + row;
+  HWY_ALIGN float local[R * kTileTokens];
+  float* scores = a.weights == nullptr ? local : a.weights + slot * kTileTokens;
+  const int visible = Visibility<R>(tile, a.lo + row, a.hi + row);
+  if (visible < 0) {
+    if (a.weights != nullptr) {
+      for (int i = 0; i < R * kTileTokens; i += kLanes) StoreF(hn::Zero(kF32), scores + i);
+      for (int r = 0; r < R; ++r) a.tile_max[slot + r] = a.m[row + r];
+    }
+    return;
+  }
+
+  const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
+  const VecF scale = Splat(a.scale);
+  if (tile.n == kTilePanels) {
+    for (int p = 0; p < kTilePanels; p += kPanelsAtOnce) {
+      Scores<R, kPanelsAtOnce>(q, a.head_dim, tile.keys + p, scale, scores + p * kPanelTokens);
+    }
+  } else {
+    for (int p = 0; p < tile.n; ++p) {
+      Scores<R, 1>(q, a.head_dim, tile.keys + p, scale, scores + p * kPanelTokens);
+    }
+  }
+  float rescale[R];
+  for (int r = 0; r < R; ++r) {
+    if (visible == 0) MaskRow(tile, a.lo[row + r], a.hi[row + r], scores + r * kTileTokens);
+    rescale[r] = SoftmaxRow(scores + r * kTileTokens, a.m[row + r], a.d[row + r]);
+    if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
+  }
+  float* o = a.o + static_cast<int64_t>(row) * stride;
+  int column = 0;
+  if constexpr (kLanes == 16) {
+    for (; column + 64 <= stride; column += 64) {
+      AddValues<R, 4>(tile, scores, rescale, stride, column, o);
+    }
+    for (; column + 32 <= stride; column += 32) {
+      AddValues<R, 2>(tile, scores, rescale, stride, column, o);
+    }
+    for (; column < stride; column += 16) {
+      AddValues<R, 1>(tile, scores, rescale, stride, column, o);
+    }
+  } else {
+    for (; column < stride; column += 16) {
+      AddValues<R, 16 / kLanes>(tile, scores, rescale, stride, column, o);
+    }
+  }
+}
+
+inline int64_t AttendScratchFloats(int /*rows*/, int head_dim) {
+  return kTileTokens * (head_dim + ValueStride(head_dim));
+}
+
+inline void Attend(const AttendArgs& a) {
+  const int stride = ValueStride(a.head_dim);
+  for (int begin = 0, index = 0; begin < a.n_panels; begin += kTilePanels, ++index) {
+    Tile tile;
+    tile.panels = a.panels + begin;
+    tile.n = a.n_panels - begin < kTilePanels ? a.n_panels - begin : kTilePanels;
+    float* scratch = a.scratch;
+    for (int p = 0; p < tile.n; ++p) {
+      if (a.dtype == DType::kF32) {
+        tile.keys[p] = static_cast<const float*>(tile.panels[p].keys);
+        tile.values[p] = static_cast<const float*>(tile.panels[p].values);
+        continue;
+      }
+      WidenKeys(tile.panels[p].keys, a.head_dim, scratch);
+      tile.keys[p] = scratch;
+      scratch += kPanelTokens * a.head_dim;
+      WidenValues(tile.panels[p].values, stride, scratch);
+      tile.values[p] = scratch;
+      scratch += kPanelTokens * stride;
+    }
+    int row = 0;
+    for (; row + kRowTile <= a.rows; row += kRowTile) AttendRows<kRowTile>(a, tile, index, row);
+    switch (a.rows - row) {
+      case 5:
+        AttendRows<5>(a, tile, index, row);
+        break;
+      case 4:
+        AttendRows<4>(a, tile, index, row);
+        break;
+      case 3:
+        AttendRows<3>(a, tile, index, row);
+        break;
+      case 2:
+        AttendRows<2>(a, tile, index, row);
+        break;
+      case 1:
+        AttendRows<1>(a, tile, index, row);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
+  VecF sum[kTileVecs];
+  for (int v = 0; v < kTileVecs; ++v) sum[v] = LoadF(out + v * kLanes);
+  for (int r = 0; r < rows; ++r) {
+    const VecF scale = Splat(row_scale[r]);
+    for (int v = 0; v < kTileVecs; ++v) {
+      sum[v] = hn::MulAdd(LoadF(weights + r * kTileTokens + v * kLanes), scale, sum[v]);
+    }
+  }
+  for (int v = 0; v < kTileVecs; ++v) StoreF(sum[v], out + v * kLanes);
+}
+
+}  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

@@ -1,0 +1,96 @@
+// Matrix-vector products over packed 64-column weight panels, and the widening of a panel.
+#pragma once
+
+#include "kernels/simd/vec-inl.h"
+
+namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
+
+// Columns done at once: four vectors; rows that fit beside them in registers.
+inline constexpr int kGemvVecs = 4;
+inline constexpr int kGemvColumns = kGemvVecs * kLanes;
+inline constexpr int kGemvRowTile = kLanes == 8 ? 2 : 4;
+
+// Two accumulators per vector for a single row hide the latency of the multiply-add.
+template <int R, bool kBf16>
+HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, const float* x,
+                            float* y) {
+  constexpr int kChains = R == 1 ? 2 : 1;
+  VecF sum[R][kGemvVecs][kChains];
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kGemvVecs; ++v) {
+      for (int c = 0; c < kChains; ++c) sum[r][v][c] = hn::Zero(kF32);
+    }
+  }
+  for (int64_t k = 0; k < a.k; k += 2) {
+    for (int v = 0; v < kGemvVecs; ++v) {
+      VecF w0, w1;
+      const int64_t at = k * kWeightPanel;
+      if constexpr (kBf16) {
+        LoadBf16Pairs(static_cast<const BFloat16*>(panel) + at + 2 * (column + v * kLanes), w0, w1);
+      } else {
+        const float* w = static_cast<const float*>(panel) + at + column + v * kLanes;
+        w0 = LoadF(w);
+        w1 = LoadF(w + kWeightPanel);
+      }
+      for (int r = 0; r < R; ++r) {
+        const float* xr = x + r * a.x_stride + k;
+        sum[r][v][0] = hn::MulAdd(Splat(xr[0]), w0, sum[r][v][0]);
+        sum[r][v][kChains - 1] = hn::MulAdd(Splat(xr[1]), w1, sum[r][v][kChains - 1]);
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kGemvVecs; ++v) {
+      VecF total = sum[r][v][0];
+      if constexpr (kChains == 2) total = hn::Add(total, sum[r][v][1]);
+      StoreF(total, y + r * a.y_stride + v * kLanes);
+    }
+  }
+}
+
+template <bool kBf16>
+HWY_INLINE void Gemv(const GemvArgs& a) {
+  const int64_t panel_bytes = a.k * kWeightPanel * (kBf16 ? 2 : 4);
+  for (int64_t p = 0; p < a.n_panels; ++p) {
+    const char* panel = static_cast<const char*>(a.w) + p * panel_bytes;
+    for (int c = 0; c < kWeightPanel; c += kGemvColumns) {
+      for (int r = 0; r < a.rows;) {
+        const float* x = a.x + r * a.x_stride;
+        float* y = a.y + r * a.y_stride + p * kWeightPanel + c;
+        const int left = a.rows - r < kGemvRowTile ? a.rows - r : kGemvRowTile;
+        switch (left) {
+          case 1:
+            GemvColumns<1, kBf16>(a, panel, c, x, y);
+            break;
+          case 2:
+            GemvColumns<2, kBf16>(a, panel, c, x, y);
+            break;
+          case 3:
+            GemvColumns<3, kBf16>(a, panel, c, x, y);
+            break;
+          default:
+            GemvColumns<4, kBf16>(a, panel, c, x, y);
+            break;
+        }
+        r += left;
+      }
+    }
+  }
+}
+
+inline void GemvF32(const GemvArgs& a) { Gemv<false>(a); }
+inline void GemvBf16(const GemvArgs& a) { Gemv<true>(a); }
+
+inline void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride) {
+  const auto* in = static_cast<const BFloat16*>(panel);
+  for (int64_t i = 0; i < k; i += 2) {
+    for (int c = 0; c < kWeightPanel; c += kLanes) {
+      VecF a, b;
+      LoadBf16Pairs(in + i * kWeightPanel + 2 * c, a, b);
+      StoreF(a, out + i * out_stride + c);
+      StoreF(b, out + (i + 1) * out_stride + c);
+    }
+  }
+}
+
+}  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

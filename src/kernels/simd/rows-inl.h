@@ -1,0 +1,160 @@
+// Kernels over rows of f32, and the conversions between f32 and the panel layouts.
+#pragma once
+
+#include "kernels/simd/vec-inl.h"
+
+namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
+
+inline void RmsNorm(const float* x, const float* w, int64_t n, float eps, float* out) {
+  VecF sum0 = hn::Zero(kF32), sum1 = sum0;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const VecF a = LoadF(x + i), b = LoadF(x + i + kLanes);
+    sum0 = hn::MulAdd(a, a, sum0);
+    sum1 = hn::MulAdd(b, b, sum1);
+  }
+  float squares = Sum(hn::Add(sum0, sum1));
+  for (; i < n; ++i) squares += x[i] * x[i];
+  const float inverse = 1.0f / __builtin_sqrtf(squares / static_cast<float>(n) + eps);
+  const VecF factor = Splat(inverse);
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    StoreF(hn::Mul(hn::Mul(LoadF(x + i), factor), LoadF(w + i)), out + i);
+  }
+  for (; i < n; ++i) out[i] = x[i] * inverse * w[i];
+}
+
+inline void RotateHalves(const float* x, const float* cos, const float* sin, int64_t half,
+                         float* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const VecF a = LoadF(x + i), b = LoadF(x + half + i);
+    const VecF c = LoadF(cos + i), s = LoadF(sin + i);
+    StoreF(hn::NegMulAdd(b, s, hn::Mul(a, c)), out + i);
+    StoreF(hn::MulAdd(a, s, hn::Mul(b, c)), out + half + i);
+  }
+  for (; i < half; ++i) {
+    const float a = x[i], b = x[half + i];
+    out[i] = a * cos[i] - b * sin[i];
+    out[half + i] = b * cos[i] + a * sin[i];
+  }
+}
+
+// silu(g) = g / (1 + e^-g). For g < -88 the exponential would overflow: e^-g is capped, and the
+// result is below 1e-36 either way.
+inline void SiluMul(const float* gate, const float* up, int64_t n, float* out) {
+  const auto silu = [](VecF g) HWY_ATTR {
+    const VecF e = Exp(hn::Min(hn::Neg(g), Splat(87.0f)));
+    return hn::Div(g, hn::Add(Splat(1.0f), e));
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    StoreF(hn::Mul(silu(LoadF(gate + i)), LoadF(up + i)), out + i);
+  }
+  for (; i < n; ++i) out[i] = hn::GetLane(silu(Splat(gate[i]))) * up[i];
+}
+
+inline void Add(const float* x, int64_t n, float* y) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreF(hn::Add(LoadF(y + i), LoadF(x + i)), y + i);
+  for (; i < n; ++i) y[i] += x[i];
+}
+
+inline void ToBf16(const float* x, int64_t n, BFloat16* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreBf16(LoadF(x + i), out + i);
+  for (; i < n; ++i) {
+    out[i].bits = static_cast<uint16_t>(hn::GetLane(RoundToBf16(Splat(x[i]))));
+  }
+}
+
+inline void FromBf16(const BFloat16* x, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreF(LoadBf16(x + i), out + i);
+  for (; i < n; ++i) {
+    out[i] = __builtin_bit_cast(float, static_cast<uint32_t>(x[i].bits) << 16);
+  }
+}
+
+inline void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const float* x,
+                    float* scores) {
+  const auto* f32 = static_cast<const float*>(rows);
+  const auto* bf16 = static_cast<const BFloat16*>(rows);
+  const auto load = [&](int64_t index) HWY_ATTR {
+    return type == DType::kF32 ? LoadF(f32 + index) : LoadBf16(bf16 + index);
+  };
+  for (int64_t r = 0; r < n; ++r) {
+    VecF sum0 = hn::Zero(kF32), sum1 = sum0;
+    int64_t i = 0;
+    for (; i + 2 * kLanes <= dim; i += 2 * kLanes) {
+      sum0 = hn::MulAdd(load(r * dim + i), LoadF(x + i), sum0);
+      sum1 = hn::MulAdd(load(r * dim + i + kLanes), LoadF(x + i + kLanes), sum1);
+    }
+    float sum = Sum(hn::Add(sum0, sum1));
+    for (; i < dim; ++i) {
+      const float value =
+          type == DType::kF32
+              ? f32[r * dim + i]
+              : __builtin_bit_cast(float, static_cast<uint32_t>(bf16[r * dim + i].bits) << 16);
+      sum += value * x[i];
+    }
+    scores[r] = sum;
+  }
+}
+
+// The bf16 bits of one value in the low half.
+HWY_INLINE uint32_t Bf16Bits(float x) { return hn::GetLane(RoundToBf16(Splat(x))); }
+
+inline void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
+                     void* panel) {
+  if (type == DType::kF32) {
+    auto* out = static_cast<float*>(panel) + lane;
+    for (int d = 0; d < head_dim; ++d) {
+      for (int t = 0; t < n; ++t) out[d * kPanelTokens + t] = rows[t * stride + d];
+    }
+    return;
+  }
+  HWY_ALIGN uint32_t bits[256];
+  auto* out = static_cast<uint32_t*>(panel) + lane;
+  for (int t = 0; t < n; ++t) {
+    for (int d = 0; d < head_dim; d += kLanes) {
+      const VecF x = LoadUpTo(rows + t * stride + d, head_dim - d);
+      hn::StoreU(RoundToBf16(x), kU32, bits + d);
+    }
+    for (int d = 0; d < head_dim; d += 2) {
+      out[d / 2 * kPanelTokens + t] = bits[d] | (bits[d + 1] << 16);
+    }
+  }
+}
+
+inline void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
+                       void* panel) {
+  const int value_stride = ValueStride(head_dim);
+  if (type == DType::kF32) {
+    auto* out = static_cast<float*>(panel) + lane * value_stride;
+    for (int t = 0; t < n; ++t) {
+      for (int d = 0; d < head_dim; ++d) out[t * value_stride + d] = rows[t * stride + d];
+    }
+    return;
+  }
+  auto* out = static_cast<uint16_t*>(panel);
+  const auto one = [&](int t) HWY_ATTR {
+    uint16_t* row = out + (lane + t) / 2 * 2 * value_stride + (lane + t) % 2;
+    for (int d = 0; d < head_dim; ++d) {
+      row[2 * d] = static_cast<uint16_t>(Bf16Bits(rows[t * stride + d]));
+    }
+  };
+  int t = 0;
+  if (lane % 2 == 1 && n > 0) one(t++);
+  for (; t + 2 <= n; t += 2) {
+    auto* row = reinterpret_cast<uint32_t*>(out + (lane + t) * value_stride);
+    const float* a = rows + t * stride;
+    for (int d = 0; d < head_dim; d += kLanes) {
+      const VecU first = RoundToBf16(LoadUpTo(a + d, head_dim - d));
+      const VecU second = RoundToBf16(LoadUpTo(a + stride + d, head_dim - d));
+      hn::StoreU(hn::Or(first, hn::ShiftLeft<16>(second)), kU32, row + d);
+    }
+  }
+  if (t < n) one(t);
+}
+
+}  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

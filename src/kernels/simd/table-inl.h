@@ -1,0 +1,36 @@
+// The table of the kernels in this folder, for the instruction set of the including file.
+#pragma once
+
+#include "kernels/simd/attend-inl.h"
+#include "kernels/simd/linear-inl.h"
+#include "kernels/simd/peak-inl.h"
+#include "kernels/simd/rows-inl.h"
+
+namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
+
+constexpr KernelTable MakeTable(const char* isa) {
+  return {
+      .isa = isa,
+      .prefers_bf16 = false,
+      .attend = Attend,
+      .attend_scratch_floats = AttendScratchFloats,
+      .column_sums = ColumnSums,
+      .pack_keys = PackKeys,
+      .pack_values = PackValues,
+      .dot_rows = DotRows,
+      .gemv_f32 = GemvF32,
+      .gemv_bf16 = GemvBf16,
+      .unpack_panel = UnpackPanel,
+      .rms_norm = RmsNorm,
+      .rotate_halves = RotateHalves,
+      .silu_mul = SiluMul,
+      .add = Add,
+      .to_bf16 = ToBf16,
+      .from_bf16 = FromBf16,
+      .peak_f32 = PeakF32,
+      .peak_bf16 = nullptr,
+      .read_all = ReadAll,
+  };
+}
+
+}  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

@@ -1,0 +1,89 @@
+// Vector helpers shared by the SIMD kernel files. Written over Highway; compiled once per
+// instruction set, in the namespace QUARRY_SIMD_NAMESPACE that the including file defines.
+//
+// Included by ISA files only: nothing here may include standard containers, because the linker
+// could then keep an AVX-512 copy of an inline function for everyone.
+#pragma once
+
+#include <cstdint>
+
+#include <hwy/highway.h>
+
+#include "kernels/kernel_table.h"
+
+namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using I32 = hn::RebindToSigned<F32>;
+using U32 = hn::RebindToUnsigned<F32>;
+using VecF = hn::Vec<F32>;
+using VecI = hn::Vec<I32>;
+using VecU = hn::Vec<U32>;
+
+inline constexpr int kLanes = HWY_MAX_BYTES / 4;  // 16 on AVX-512, 8 on AVX2, 4 on NEON
+inline constexpr F32 kF32;
+inline constexpr I32 kI32;
+inline constexpr U32 kU32;
+
+HWY_INLINE VecF Splat(float x) { return hn::Set(kF32, x); }
+HWY_INLINE VecF LoadF(const float* p) { return hn::LoadU(kF32, p); }
+HWY_INLINE void StoreF(VecF v, float* p) { hn::StoreU(v, kF32, p); }
+
+// The first n values, zeros behind them; nothing past p + n is read where n is a multiple of 4.
+HWY_INLINE VecF LoadUpTo(const float* p, int n) {
+  return n >= kLanes ? LoadF(p) : hn::MaskedLoad(hn::FirstN(kF32, static_cast<size_t>(n)), kF32, p);
+}
+
+// kLanes pairs of bf16 -> the f32 values of the first and of the second elements.
+HWY_INLINE void LoadBf16Pairs(const void* p, VecF& first, VecF& second) {
+  const VecU pairs = hn::LoadU(kU32, static_cast<const uint32_t*>(p));
+  first = hn::BitCast(kF32, hn::ShiftLeft<16>(pairs));
+  second = hn::BitCast(kF32, hn::And(pairs, hn::Set(kU32, 0xffff0000u)));
+}
+
+// kLanes consecutive bf16 -> f32.
+HWY_INLINE VecF LoadBf16(const BFloat16* p) {
+  const hn::Rebind<uint16_t, F32> half;
+  const auto bits = hn::LoadU(half, reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(kF32, hn::ShiftLeft<16>(hn::PromoteTo(kU32, bits)));
+}
+
+// f32 -> bf16 bits in the low halves of 32-bit lanes; ties to even, a NaN stays a NaN.
+HWY_INLINE VecU RoundToBf16(VecF x) {
+  const VecU u = hn::BitCast(kU32, x);
+  const VecU odd = hn::And(hn::ShiftRight<16>(u), hn::Set(kU32, 1));
+  const VecU rounded = hn::ShiftRight<16>(hn::Add(u, hn::Add(odd, hn::Set(kU32, 0x7fff))));
+  const VecU quiet = hn::Or(hn::ShiftRight<16>(u), hn::Set(kU32, 0x40));
+  return hn::IfThenElse(hn::RebindMask(kU32, hn::IsNaN(x)), quiet, rounded);
+}
+
+HWY_INLINE void StoreBf16(VecF x, BFloat16* p) {
+  const hn::Rebind<uint16_t, F32> half;
+  const auto bits = hn::DemoteTo(half, hn::BitCast(kI32, RoundToBf16(x)));
+  hn::StoreU(bits, half, reinterpret_cast<uint16_t*>(p));
+}
+
+// e^x for x <= 88, relative error below 2e-7; 0 for x < -87.3 and for -inf.
+// 2^n times a polynomial of degree 6 on |r| <= ln(2) / 2 (Taylor's remainder there is 1.2e-7).
+HWY_INLINE VecF Exp(VecF x) {
+  const VecF clamped = hn::Max(x, Splat(-88.0f));
+  const VecI n = hn::NearestInt(hn::Mul(clamped, Splat(1.44269504f)));
+  const VecF nf = hn::ConvertTo(kF32, n);
+  VecF r = hn::NegMulAdd(nf, Splat(0.693359375f), clamped);
+  r = hn::NegMulAdd(nf, Splat(-2.12194440e-4f), r);
+  VecF p = hn::MulAdd(r, Splat(1.0f / 720), Splat(1.0f / 120));
+  p = hn::MulAdd(p, r, Splat(1.0f / 24));
+  p = hn::MulAdd(p, r, Splat(1.0f / 6));
+  p = hn::MulAdd(p, r, Splat(0.5f));
+  p = hn::MulAdd(p, r, Splat(1.0f));
+  p = hn::MulAdd(p, r, Splat(1.0f));
+  const VecF power = hn::BitCast(kF32, hn::ShiftLeft<23>(hn::Add(n, hn::Set(kI32, 127))));
+  return hn::IfThenElseZero(hn::Gt(x, Splat(-87.3f)), hn::Mul(p, power));
+}
+
+HWY_INLINE float Sum(VecF v) { return hn::GetLane(hn::SumOfLanes(kF32, v)); }
+HWY_INLINE float Largest(VecF v) { return hn::GetLane(hn::MaxOfLanes(kF32, v)); }
+
+}  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE
