@@ -21,6 +21,12 @@ class Scratch {
     return {reinterpret_cast<T*>(TakeBytes(count * sizeof(T))), count};
   }
 
+  // Gives back everything. REQUIRES: no Scope is open.
+  void Reset() {
+    chunk_ = 0;
+    used_ = 0;
+  }
+
   // Gives back on destruction what was taken since construction. Scopes nest.
   class Scope {
    public:

@@ -1,0 +1,21 @@
+#include "attention/methods/dense.h"
+#include "attention/methods/infllm.h"
+#include "attention/methods/window.h"
+
+namespace quarry {
+namespace {
+
+// One line a method.
+std::unique_ptr<const AttentionMethod> Make(const DenseConfig& c) { return MakeDense(c); }
+std::unique_ptr<const AttentionMethod> Make(const StreamLlmConfig& c) { return MakeStreamLlm(c); }
+std::unique_ptr<const AttentionMethod> Make(const InfiniteLmConfig& c) { return MakeInfiniteLm(c); }
+std::unique_ptr<const AttentionMethod> Make(const InfLlmConfig& c) { return MakeInfLlm(c); }
+std::unique_ptr<const AttentionMethod> Make(const QLlmConfig& c) { return MakeQLlm(c); }
+
+}  // namespace
+
+std::unique_ptr<const AttentionMethod> MakeMethod(const AttentionConfig& config) {
+  return std::visit([](const auto& c) { return Make(c); }, config);
+}
+
+}  // namespace quarry
