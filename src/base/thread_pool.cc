@@ -34,8 +34,15 @@ bool SpinUntil(Ready ready) {
   return ready();
 }
 
-constexpr uint64_t EpochOf(uint64_t ticket) { return ticket >> 32; }
-constexpr uint64_t PieceOf(uint64_t ticket) { return ticket & 0xffffffffu; }
+// Ticket: loop number (24 bits), pieces (20 bits), next piece (20 bits).
+constexpr int kPieceBits = 20;
+constexpr uint64_t kPieceMask = (uint64_t{1} << kPieceBits) - 1;
+constexpr uint64_t EpochOf(uint64_t ticket) { return ticket >> (2 * kPieceBits); }
+constexpr uint64_t CountOf(uint64_t ticket) { return ticket >> kPieceBits & kPieceMask; }
+constexpr uint64_t NextOf(uint64_t ticket) { return ticket & kPieceMask; }
+constexpr uint64_t NewLoop(uint64_t ticket, uint64_t count) {
+  return (EpochOf(ticket) + 1) << (2 * kPieceBits) | count << kPieceBits;
+}
 
 }  // namespace
 
@@ -47,25 +54,25 @@ ThreadPool::ThreadPool(int n_threads) {
 
 ThreadPool::~ThreadPool() {
   stop_.store(true);
-  ticket_.fetch_add(uint64_t{1} << 32);
+  ticket_.store(NewLoop(ticket_.load(), 0));
   ticket_.notify_all();
   for (std::thread& t : threads_) t.join();
 }
 
 void ThreadPool::Run(int64_t count, Body body) {
+  QUARRY_CHECK(count <= kMaxPieces, "a loop of too many pieces");
   if (count <= 0) return;
   if (threads_.empty() || count == 1) {
     for (int64_t i = 0; i < count; ++i) body(i, 0);
     return;
   }
   body_.store(&body, std::memory_order_relaxed);
-  count_.store(static_cast<uint64_t>(count), std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t epoch = EpochOf(ticket_.load(std::memory_order_relaxed)) + 1;
-  ticket_.store(epoch << 32, std::memory_order_release);
+  ticket_.store(NewLoop(ticket_.load(std::memory_order_relaxed), static_cast<uint64_t>(count)),
+                std::memory_order_release);
   ticket_.notify_all();
 
-  RunPieces(epoch, 0);
+  RunPieces(0);
   const auto finished = [&] {
     return done_.load(std::memory_order_acquire) == static_cast<uint64_t>(count);
   };
@@ -76,23 +83,18 @@ void ThreadPool::Run(int64_t count, Body body) {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
-void ThreadPool::RunPieces(uint64_t epoch, int worker) {
+void ThreadPool::RunPieces(int worker) {
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  for (;;) {
-    if (EpochOf(ticket) != epoch) return;
-    // These belong to `epoch` if the claim below succeeds: the loop cannot end, and so not be
-    // replaced, while a piece of it is unclaimed.
-    const uint64_t count = count_.load(std::memory_order_relaxed);
-    const Body* body = body_.load(std::memory_order_relaxed);
-    if (PieceOf(ticket) >= count) return;
+  while (NextOf(ticket) < CountOf(ticket)) {
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+    const Body* body = body_.load(std::memory_order_relaxed);
     try {
-      (*body)(static_cast<int64_t>(PieceOf(ticket)), worker);
+      (*body)(static_cast<int64_t>(NextOf(ticket)), worker);
     } catch (...) {
       std::lock_guard lock(error_mutex_);
       if (!error_) error_ = std::current_exception();
     }
-    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done_.notify_one();
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == CountOf(ticket)) done_.notify_one();
     ticket = ticket_.load(std::memory_order_acquire);
   }
 }
@@ -107,7 +109,7 @@ void ThreadPool::WorkerLoop(int worker) {
     }
     epoch = EpochOf(ticket_.load(std::memory_order_acquire));
     if (stop_.load()) return;
-    RunPieces(epoch, worker);
+    RunPieces(worker);
   }
 }
 

@@ -18,6 +18,8 @@ namespace quarry {
 
 class ThreadPool {
  public:
+  static constexpr int64_t kMaxPieces = (int64_t{1} << 20) - 1;
+
   // `piece` in [0, count), `worker` in [0, size()): the caller is worker 0.
   using Body = FunctionRef<void(int64_t piece, int worker)>;
 
@@ -32,19 +34,20 @@ class ThreadPool {
   // Calls body(piece, worker) once for every piece and returns when all have returned. Pieces start
   // in order and finish in any. The first exception that a body throws is rethrown here, after all
   // pieces have run.
-  // REQUIRES: count < 2^31; called by one thread at a time, and not from inside a body.
+  // REQUIRES: count <= kMaxPieces; called by one thread at a time, and not from inside a body.
   void Run(int64_t count, Body body);
 
  private:
   void WorkerLoop(int worker);
-  // Runs pieces of the loop that `epoch` names until none is left to claim.
-  void RunPieces(uint64_t epoch, int worker);
+  // Runs pieces until none is left to claim.
+  void RunPieces(int worker);
 
-  // Loop number in the upper 32 bits, next piece in the lower: a claim succeeds only for the loop
-  // it was meant for, so a late worker cannot take a piece of the next loop with the old body.
+  // Everything a claim depends on, in one word: loop number, pieces of the loop, next piece. A
+  // claim that succeeds is therefore one for a piece of the loop that runs now, however old the
+  // worker's view was; and that loop cannot end before the piece has run, so that body_ is read
+  // after it.
   std::atomic<uint64_t> ticket_{0};
   std::atomic<const Body*> body_{nullptr};
-  std::atomic<uint64_t> count_{0};
   std::atomic<uint64_t> done_{0};
   std::atomic<bool> stop_{false};
 

@@ -40,6 +40,23 @@ TEST(ThreadPool, LoopsBackToBack) {
   EXPECT_EQ(sum.load(), expected);
 }
 
+// A worker whose view was one loop old once claimed a piece beyond its loop's end: when the next
+// loop had more pieces, it read that loop's count with the old ticket. Loops of growing size, more
+// threads than cores and bodies that yield make the window wide; an extra piece would be counted.
+TEST(ThreadPool, AStaleWorkerClaimsNothing) {
+  ThreadPool pool(8);
+  for (int loop = 0; loop < 20000; ++loop) {
+    const int64_t count = 2 + loop % 7;
+    std::atomic<int64_t> pieces{0};
+    pool.Run(count, [&](int64_t i, int) {
+      ASSERT_LT(i, count);
+      pieces.fetch_add(1);
+      if (loop % 3 == 0) std::this_thread::yield();
+    });
+    ASSERT_EQ(pieces.load(), count);
+  }
+}
+
 TEST(ThreadPool, CarriesTheFirstExceptionToTheCallerAfterAllPiecesRan) {
   ThreadPool pool(2);
   std::atomic<int> ran{0};
