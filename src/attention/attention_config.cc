@@ -1,0 +1,143 @@
+#include "quarry/attention_config.h"
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/nearest_name.h"
+#include "base/quoted.h"
+
+namespace quarry {
+namespace {
+
+// Any sum of a few lengths, and blocks * block size * head dimension * bytes, stay below 2^63.
+constexpr int64_t kMaxTokens = int64_t{1} << 30;
+constexpr int64_t kMaxBlockSize = int64_t{1} << 20;
+constexpr int64_t kMaxBlocks = int64_t{1} << 20;
+constexpr double kMaxQuestionWeight = 1e6;
+
+// `limit` explains `max` where it is not a plain number: "n_local (4096)".
+Status CheckRange(std::string_view method, std::string_view key, int64_t value, int64_t min,
+                  int64_t max, std::string_view limit = {}) {
+  if (value >= min && value <= max) return OkStatus();
+  return InvalidArgument(fmt::format("{}: {} is {}, must be between {} and {}", method, key, value,
+                                     min, limit.empty() ? fmt::to_string(max) : limit));
+}
+
+Status First(std::initializer_list<Status> checks) {
+  for (const Status& s : checks) {
+    if (!s.ok()) return s;
+  }
+  return OkStatus();
+}
+
+Status ValidateWindow(std::string_view method, int64_t n_init, int64_t n_local) {
+  return First({CheckRange(method, "n_init", n_init, 0, kMaxTokens),
+                CheckRange(method, "n_local", n_local, 1, kMaxTokens)});
+}
+
+Status ValidateScoreDecay(std::string_view method, const InfLlmConfig& c) {
+  if (!c.score_decay.has_value()) {
+    if (c.cache_strategy != CachePolicy::kLruS) return OkStatus();
+    return InvalidArgument(
+        fmt::format("{}: score_decay is not given, cache_strategy lru-s needs it, a number between "
+                    "0 and 1",
+                    method));
+  }
+  if (*c.score_decay >= 0 && *c.score_decay <= 1) return OkStatus();
+  return InvalidArgument(
+      fmt::format("{}: score_decay is {}, must be between 0 and 1", method, *c.score_decay));
+}
+
+Status ValidateMemory(std::string_view method, const InfLlmConfig& c) {
+  const std::string n_local = fmt::format("n_local ({})", c.n_local);
+  const std::string block_size = fmt::format("block_size ({})", c.block_size);
+  return First({ValidateWindow(method, c.n_init, c.n_local),
+                CheckRange(method, "block_size", c.block_size, 1, kMaxBlockSize),
+                CheckRange(method, "topk", c.topk, 1, kMaxBlocks),
+                CheckRange(method, "repr_topk", c.repr_topk, 1, c.block_size, block_size),
+                CheckRange(method, "exc_block_size", c.exc_block_size, 1, c.n_local, n_local),
+                CheckRange(method, "max_cached_block", c.max_cached_block, 1, kMaxTokens),
+                ValidateScoreDecay(method, c)});
+}
+
+constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
+    {"origin", DenseConfig::kName},
+    {"full", DenseConfig::kName},
+    {"stream-lm", StreamLlmConfig::kName},
+    {"streaming", StreamLlmConfig::kName},
+};
+
+// Calls f(T()) for every alternative T of AttentionConfig, in order.
+template <typename F, size_t... I>
+void ForEachMethod(F f, std::index_sequence<I...>) {
+  (f(std::variant_alternative_t<I, AttentionConfig>()), ...);
+}
+template <typename F>
+void ForEachMethod(F f) {
+  ForEachMethod(f, std::make_index_sequence<std::variant_size_v<AttentionConfig>>());
+}
+
+}  // namespace
+
+Status StreamLlmConfig::Validate() const { return ValidateWindow(kName, n_init, n_local); }
+
+Status InfiniteLmConfig::Validate() const { return ValidateWindow(kName, n_init, n_local); }
+
+Status InfLlmConfig::Validate() const {
+  Status s = ValidateMemory(kName, *this);
+  if (!s.ok() || !chunk_topk_calc.has_value()) return s;
+  if (*chunk_topk_calc >= exc_block_size && *chunk_topk_calc <= kMaxTokens) return OkStatus();
+  return InvalidArgument(
+      fmt::format("{}: chunk_topk_calc is {}, must be between exc_block_size ({}) and {}", kName,
+                  *chunk_topk_calc, exc_block_size, kMaxTokens));
+}
+
+Status QLlmConfig::Validate() const {
+  Status s = ValidateMemory(kName, *this);
+  if (!s.ok()) return s;
+  // One selection for many execution blocks would leave the question out of the score.
+  if (chunk_topk_calc.has_value()) {
+    return InvalidArgument(
+        fmt::format("{}: chunk_topk_calc is {}, must not be given: only inf-llm has it", kName,
+                    *chunk_topk_calc));
+  }
+  // Written so that NaN fails.
+  if (question_weight >= 0 && question_weight <= kMaxQuestionWeight) return OkStatus();
+  return InvalidArgument(fmt::format("{}: question_weight is {}, must be between 0 and {}", kName,
+                                     question_weight, kMaxQuestionWeight));
+}
+
+std::vector<std::string_view> MethodNames() {
+  std::vector<std::string_view> names;
+  ForEachMethod([&](const auto& config) { names.push_back(config.kName); });
+  return names;
+}
+
+Result<AttentionConfig> DefaultAttentionConfig(std::string_view name) {
+  std::string_view canonical = name;
+  for (const auto& [alias, target] : kAliases) {
+    if (name == alias) canonical = target;
+  }
+  std::optional<AttentionConfig> found;
+  ForEachMethod([&](auto config) {
+    if (config.kName == canonical) found = config;
+  });
+  if (found.has_value()) return *std::move(found);
+
+  std::vector<std::string_view> known = MethodNames();
+  for (const auto& [alias, target] : kAliases) known.push_back(alias);
+  return InvalidArgument(
+      fmt::format("unknown attention method {}{}", Quoted(name), Suggestion(name, known)));
+}
+
+std::string_view MethodName(const AttentionConfig& config) {
+  return std::visit([](const auto& c) { return c.kName; }, config);
+}
+
+Status Validate(const AttentionConfig& config) {
+  return std::visit([](const auto& c) { return c.Validate(); }, config);
+}
+
+}  // namespace quarry

@@ -1,0 +1,121 @@
+#include "quarry/attention_config.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace quarry {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(AttentionConfig, DefaultsAreValidAndNameThemselves) {
+  EXPECT_THAT(MethodNames(), ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm"));
+  for (std::string_view name : MethodNames()) {
+    const auto config = DefaultAttentionConfig(name);
+    ASSERT_TRUE(config.ok()) << name;
+    EXPECT_EQ(MethodName(*config), name);
+    EXPECT_TRUE(Validate(*config).ok()) << Validate(*config).message();
+  }
+}
+
+TEST(AttentionConfig, KnowsTheOriginalProjectsNames) {
+  EXPECT_EQ(MethodName(*DefaultAttentionConfig("origin")), "dense");
+  EXPECT_EQ(MethodName(*DefaultAttentionConfig("full")), "dense");
+  EXPECT_EQ(MethodName(*DefaultAttentionConfig("stream-lm")), "stream-llm");
+  EXPECT_EQ(MethodName(*DefaultAttentionConfig("streaming")), "stream-llm");
+}
+
+TEST(AttentionConfig, SuggestsTheNearestMethod) {
+  const auto message = [](std::string_view name) {
+    return DefaultAttentionConfig(name).status().message();
+  };
+  EXPECT_EQ(message("inf_llm"), "unknown attention method \"inf_llm\", did you mean \"inf-llm\"?");
+  EXPECT_THAT(message("q-llm"), HasSubstr("did you mean \"qllm\"?"));
+  EXPECT_THAT(message("streming"), HasSubstr("did you mean \"streaming\"?"));
+  EXPECT_THAT(message("zzzzzzzzzzzzzzzz"), HasSubstr("must be one of dense, stream-llm"));
+  EXPECT_EQ(DefaultAttentionConfig("").status().code(), StatusCode::kInvalidArgument);
+}
+
+template <typename Config>
+struct Row {
+  std::function<void(Config&)> change;
+  std::string_view message;  // empty: valid
+};
+
+template <typename Config>
+void CheckRows(std::initializer_list<Row<Config>> rows) {
+  for (const auto& row : rows) {
+    Config c;
+    row.change(c);
+    const Status s = Validate(AttentionConfig(c));
+    EXPECT_EQ(s.message(), row.message);
+    EXPECT_EQ(s.code(), row.message.empty() ? StatusCode::kOk : StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(AttentionConfig, ChecksWindows) {
+  CheckRows<StreamLlmConfig>({
+      {[](auto& c) { c.n_init = 0, c.n_local = 1; }, ""},
+      {[](auto& c) { c.n_init = -1; },
+       "stream-llm: n_init is -1, must be between 0 and 1073741824"},
+      {[](auto& c) { c.n_local = 0; },
+       "stream-llm: n_local is 0, must be between 1 and 1073741824"},
+  });
+  CheckRows<InfiniteLmConfig>({
+      {[](auto& c) { c.n_local = int64_t{1} << 30; }, ""},
+      {[](auto& c) { c.n_local = std::numeric_limits<int64_t>::max(); },
+       "infinite-lm: n_local is 9223372036854775807, must be between 1 and 1073741824"},
+  });
+}
+
+TEST(AttentionConfig, ChecksTheContextMemory) {
+  CheckRows<InfLlmConfig>({
+      {[](auto& c) { c.exc_block_size = c.n_local; }, ""},
+      {[](auto& c) { c.exc_block_size = 8192; },
+       "inf-llm: exc_block_size is 8192, must be between 1 and n_local (4096)"},
+      {[](auto& c) { c.exc_block_size = 0; },
+       "inf-llm: exc_block_size is 0, must be between 1 and n_local (4096)"},
+      {[](auto& c) { c.repr_topk = c.block_size; }, ""},
+      {[](auto& c) { c.repr_topk = 129; },
+       "inf-llm: repr_topk is 129, must be between 1 and block_size (128)"},
+      {[](auto& c) { c.block_size = 0; },
+       "inf-llm: block_size is 0, must be between 1 and 1048576"},
+      {[](auto& c) { c.topk = 0; }, "inf-llm: topk is 0, must be between 1 and 1048576"},
+      {[](auto& c) { c.topk = 64, c.max_cached_block = 32; }, ""},
+      {[](auto& c) { c.max_cached_block = 0; },
+       "inf-llm: max_cached_block is 0, must be between 1 and 1073741824"},
+      {[](auto& c) { c.cache_strategy = CachePolicy::kFifo; }, ""},
+      {[](auto& c) { c.cache_strategy = CachePolicy::kLruS; },
+       "inf-llm: score_decay is not given, cache_strategy lru-s needs it, a number between 0 and "
+       "1"},
+      {[](auto& c) { c.cache_strategy = CachePolicy::kLruS, c.score_decay = 0.1; }, ""},
+      {[](auto& c) { c.score_decay = 1.5; },
+       "inf-llm: score_decay is 1.5, must be between 0 and 1"},
+      {[](auto& c) { c.score_decay = std::nan(""); },
+       "inf-llm: score_decay is nan, must be between 0 and 1"},
+      {[](auto& c) { c.chunk_topk_calc = 512; }, ""},
+      {[](auto& c) { c.chunk_topk_calc = 511; },
+       "inf-llm: chunk_topk_calc is 511, must be between exc_block_size (512) and 1073741824"},
+  });
+}
+
+TEST(AttentionConfig, ChecksTheQuestion) {
+  CheckRows<QLlmConfig>({
+      {[](auto& c) { c.question_weight = 0; }, ""},
+      {[](auto& c) { c.question_weight = -1; },
+       "qllm: question_weight is -1, must be between 0 and 1000000"},
+      {[](auto& c) { c.question_weight = std::nan(""); },
+       "qllm: question_weight is nan, must be between 0 and 1000000"},
+      {[](auto& c) { c.topk = 0; }, "qllm: topk is 0, must be between 1 and 1048576"},
+      {[](auto& c) { c.chunk_topk_calc = 1024; },
+       "qllm: chunk_topk_calc is 1024, must not be given: only inf-llm has it"},
+  });
+}
+
+}  // namespace
+}  // namespace quarry
