@@ -1,0 +1,54 @@
+// What a run is: the model, the attention method with its parameters, and the lengths it works
+// with, as the YAML files of InfLLM and Q-LLM say it. docs/configuration.md lists every key.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quarry/attention_config.h"
+#include "quarry/status.h"
+
+namespace quarry {
+
+// What happens to a prompt that is longer than max_len leaves room for.
+enum class Truncation {
+  kNone,    // it is refused
+  kSuffix,  // its first 128 tokens and as much of its end as fits are kept
+};
+
+struct RunConfig {
+  std::string model_path;      // a folder, or a Hugging Face name that is not looked up
+  std::string tokenizer_path;  // model_path unless given
+
+  AttentionConfig attention;  // valid
+
+  // Base of the rotary embedding. If given, it replaces the model's base and its scaling.
+  std::optional<double> rope_base;
+  double distance_scale = 1.0;  // positions are multiplied by it
+
+  int64_t chunk_size = 8192;     // prompt tokens of one forward pass
+  int64_t max_len = 2147483647;  // prompt and answer together, in tokens
+  Truncation truncation = Truncation::kNone;
+
+  // mistral-inst, vicuna, qwen, minicpm or llama-3-inst; empty: the model's own chat template.
+  std::string conv_type;
+
+  // What was read and has no effect, or was changed: one line each, for the user to see.
+  std::vector<std::string> notes;
+};
+
+// `overrides` are "a.b=c", applied before anything is checked: "model.topk=8", or "topk=8" for a
+// key of the model map. Values are YAML scalars. Nothing is left over: a key that is not known is
+// an error that names its line and the nearest known key.
+Result<RunConfig> LoadRunConfig(const std::filesystem::path& path,
+                                std::span<const std::string> overrides = {});
+// The same from text; `name` starts every message.
+Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
+                                 std::span<const std::string> overrides = {});
+
+}  // namespace quarry
