@@ -9,15 +9,18 @@ namespace {
 
 using kernels::kPanelTokens;
 
-// T is a key's unit in a panel: a pair of bf16 channels, or one f32 channel.
-void GatherKeys(const GatherSource& s, std::span<const TokenPos> tokens, std::byte* out) {
-  const int units = s.dtype == DType::kF32 ? s.head_dim : s.head_dim / 2;
-  auto* to = reinterpret_cast<uint32_t*>(out);
+// A key's unit in a panel is one channel, or a pair of bf16 channels.
+template <typename Unit>
+void GatherKeys(const GatherSource& s, int units, std::span<const TokenPos> tokens,
+                std::byte* out) {
+  auto* to = reinterpret_cast<Unit*>(out);
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const auto* from = reinterpret_cast<const uint32_t*>(
+    const auto* from = reinterpret_cast<const Unit*>(
                            s.kv->panel(s.layer, s.keys, s.kv_head, tokens[i] / kPanelTokens)) +
                        tokens[i] % kPanelTokens;
-    for (int u = 0; u < units; ++u) to[u * kPanelTokens + static_cast<int>(i)] = from[u * 16];
+    for (int u = 0; u < units; ++u) {
+      to[u * kPanelTokens + static_cast<int>(i)] = from[u * kPanelTokens];
+    }
   }
 }
 
@@ -42,11 +45,16 @@ void GatherPanel(const GatherSource& s, std::span<const TokenPos> tokens, std::b
                  std::byte* values) {
   std::memset(keys, 0, kernels::KeyPanelBytes(s.dtype, s.head_dim));
   std::memset(values, 0, kernels::ValuePanelBytes(s.dtype, s.head_dim));
-  GatherKeys(s, tokens, keys);
-  if (s.dtype == DType::kF32) {
-    GatherValues<float>(s, tokens, values);
-  } else {
-    GatherValues<uint16_t>(s, tokens, values);
+  switch (s.dtype) {
+    case DType::kF32:
+      GatherKeys<float>(s, s.head_dim, tokens, keys);
+      return GatherValues<float>(s, tokens, values);
+    case DType::kF16:
+      GatherKeys<uint16_t>(s, s.head_dim, tokens, keys);
+      return GatherValues<uint16_t>(s, tokens, values);
+    case DType::kBF16:
+      GatherKeys<uint32_t>(s, s.head_dim / 2, tokens, keys);
+      return GatherValues<uint16_t>(s, tokens, values);
   }
 }
 

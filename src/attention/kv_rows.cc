@@ -16,6 +16,13 @@ bool Stored(const KvStore& kv, KvPlane plane) {
   return kv.layout().rules[static_cast<size_t>(plane)].stored;
 }
 
+// Rounds a row to what storing it as `dtype` leaves.
+void RoundTo(DType dtype, const kernels::KernelTable& kernels, int n, float* x) {
+  uint16_t narrow[256];
+  kernels.narrow(dtype, x, n, narrow);
+  kernels.widen(dtype, narrow, n, x);
+}
+
 // Calls f(panel index, first row, rows, first lane) for the panels that rows [0, n) at positions
 // first, first + 1, ... fall into.
 template <typename F>
@@ -79,7 +86,6 @@ void AppendRows(KvStore& kv, int layer, const ModelShape& shape, DType dtype, co
         std::min(rows.first + rows.n, (first_block + piece / shape.kv_heads + 1) * kTokensPerBlock);
     Scratch::Scope scope(ctx.scratch(worker));
     float* row = ctx.scratch(worker).Take<float>(static_cast<size_t>(dim * kPanelTokens)).data();
-    BFloat16* narrow = ctx.scratch(worker).Take<BFloat16>(static_cast<size_t>(dim)).data();
 
     const int64_t offset = (begin - rows.first) * rows.stride + head * dim;
     ForEachPanel(begin, end - begin, [&](int64_t panel, int64_t at, int n, int lane) {
@@ -95,10 +101,7 @@ void AppendRows(KvStore& kv, int layer, const ModelShape& shape, DType dtype, co
       for (int i = 0; i < n; ++i) {
         float* r = row + i * dim;
         std::copy(k + i * rows.stride, k + i * rows.stride + dim, r);
-        if (raw && dtype == DType::kBF16) {
-          kernels.to_bf16(r, dim, narrow);
-          kernels.from_bf16(narrow, dim, r);
-        }
+        if (raw) RoundTo(dtype, kernels, dim, r);
         const int64_t angle = (begin - rows.first + at + i) * rope.pairs();
         rope.Rotate(kernels, r, rows.cos + angle, rows.sin + angle, r);
       }
@@ -130,9 +133,7 @@ void ReadKey(const KvStore& kv, int layer, KvPlane plane, int head, TokenPos t, 
   const std::byte* panel = kv.panel(layer, plane, head, t / kPanelTokens);
   const int lane = static_cast<int>(t % kPanelTokens);
   for (int i = 0; i < head_dim; ++i) {
-    const size_t at = kernels::KeyIndex(dtype, lane, i);
-    out[i] = dtype == DType::kF32 ? reinterpret_cast<const float*>(panel)[at]
-                                  : ToFloat(reinterpret_cast<const BFloat16*>(panel)[at]);
+    out[i] = LoadElement(dtype, panel, kernels::KeyIndex(dtype, lane, i));
   }
 }
 

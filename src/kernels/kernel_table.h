@@ -93,8 +93,9 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
   // y += x
   void (*add)(const float* x, int64_t n, float* y);
-  void (*to_bf16)(const float* x, int64_t n, BFloat16* out);
-  void (*from_bf16)(const BFloat16* x, int64_t n, float* out);
+  // f32 to a 16-bit type, ties to even, and back; kF32 copies.
+  void (*narrow)(DType, const float* x, int64_t n, void* out);
+  void (*widen)(DType, const void* x, int64_t n, float* out);
 
   // ---- what this core can do at most ----------------------------------------------------------
   // `rounds` rounds of independent multiply-adds in registers; returns the FLOPs done. peak_bf16 is

@@ -16,11 +16,14 @@ class GemmWorker;
 // One forward pass at a time uses a context.
 class ExecContext {
  public:
-  // REQUIRES: n_threads >= 1; `kernels` outlives the context.
-  ExecContext(const kernels::KernelTable& kernels, int n_threads);
+  // bf16_products: round the inputs of matrix products with bf16 weights to bf16 where that is the
+  // faster arithmetic; otherwise inputs stay f32. REQUIRES: n_threads >= 1; `kernels` outlives the
+  // context.
+  ExecContext(const kernels::KernelTable& kernels, int n_threads, bool bf16_products = false);
   ~ExecContext();
 
   const kernels::KernelTable& kernels() const { return kernels_; }
+  bool bf16_products() const { return bf16_products_; }
   ThreadPool& threads() { return threads_; }
   // Working memory of one worker of the pool; worker 0 is the calling thread.
   Scratch& scratch(int worker = 0) { return scratch_[static_cast<size_t>(worker)]; }
@@ -29,6 +32,7 @@ class ExecContext {
 
  private:
   const kernels::KernelTable& kernels_;
+  const bool bf16_products_;
   ThreadPool threads_;
   std::vector<Scratch> scratch_;
   std::vector<std::unique_ptr<GemmWorker>> gemm_;

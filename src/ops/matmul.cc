@@ -26,10 +26,11 @@ struct Job {
 
 // Rows [row, row + m) of the product of panels [first, first + n) lie in `product`, [m][n * 64].
 void Finish(const Job& job, const kernels::KernelTable& kernels, int64_t row, int64_t m,
-            int64_t first, int64_t n, const float* product) {
+            int64_t first, int64_t n, float* product) {
   const int64_t width = n * kPanel;
   for (int64_t r = 0; r < m; ++r) {
-    const float* p = product + r * width;
+    float* p = product + r * width;
+    if (!job.w.bias().empty()) kernels.add(job.w.bias().data() + first * kPanel, width, p);
     float* y = job.y + (row + r) * job.y_stride;
     switch (job.epilogue) {
       case Epilogue::kStore:
@@ -99,7 +100,7 @@ void WidenSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64
 void MultiplyManyRows(const Job& job, ExecContext& ctx) {
   const kernels::KernelTable& kernels = ctx.kernels();
   const int64_t k = job.w.k();
-  const bool bf16 = job.w.dtype() == DType::kBF16 && kernels.prefers_bf16;
+  const bool bf16 = job.w.dtype() == DType::kBF16 && ctx.bf16_products();
   const GemmWeights layout = bf16 ? GemmWeights::kBf16Panels : ctx.gemm(0)->f32_layout();
   // Panels in the storage type that oneDNN multiplies directly need no copy.
   const bool direct = bf16 || (job.w.dtype() == DType::kF32 && layout == GemmWeights::kF32Panels);
@@ -126,7 +127,7 @@ void MultiplyManyRows(const Job& job, ExecContext& ctx) {
     if (bf16) {
       BFloat16* narrow = scratch.Take<BFloat16>(static_cast<size_t>(m16 * k)).data();
       for (int64_t r = 0; r < m; ++r) {
-        kernels.to_bf16(job.x + (row + r) * job.x_stride, k, narrow + r * k);
+        kernels.narrow(DType::kBF16, job.x + (row + r) * job.x_stride, k, narrow + r * k);
       }
       std::fill(narrow + m * k, narrow + m16 * k, BFloat16{0});
       a = narrow;

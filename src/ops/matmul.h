@@ -8,7 +8,7 @@
 
 namespace quarry {
 
-// What happens to the product P [m, w.padded_n()] of a layer.
+// What happens to the product P [m, w.padded_n()] of a layer, w.bias() included.
 enum class Epilogue {
   kStore,    // y = P
   kAdd,      // y += P

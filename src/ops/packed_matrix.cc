@@ -1,5 +1,6 @@
 #include "ops/packed_matrix.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -71,6 +72,25 @@ PackedMatrix PackedMatrix::Interleave(const MatrixRows& gate, const MatrixRows& 
     out.SetColumn(2 * (i / kPanel) + 1, static_cast<int>(i % kPanel), up, i);
   }
   return out;
+}
+
+void PackedMatrix::SetStackedBias(std::span<const std::vector<float>> parts) {
+  bias_.assign(static_cast<size_t>(padded_n()), 0.0f);
+  size_t at = 0;
+  for (const std::vector<float>& part : parts) {
+    std::copy(part.begin(), part.end(), bias_.begin() + static_cast<int64_t>(at));
+    at += part.size();
+  }
+}
+
+void PackedMatrix::SetInterleavedBias(const std::vector<float>& gate,
+                                      const std::vector<float>& up) {
+  bias_.assign(static_cast<size_t>(padded_n()), 0.0f);
+  for (size_t i = 0; i < gate.size(); ++i) {
+    const size_t at = 2 * (i / kPanel) * kPanel + i % kPanel;
+    bias_[at] = gate[i];
+    bias_[at + kPanel] = up[i];
+  }
 }
 
 }  // namespace quarry

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "quarry/types.h"
 
@@ -34,6 +35,13 @@ class PackedMatrix {
   static PackedMatrix Interleave(const MatrixRows& gate, const MatrixRows& up, int64_t k,
                                  DType dtype);
 
+  // What a layer adds to every row of its product: parts as in Stack or Interleave, each a vector;
+  // an empty part is zero. Padding stays zero.
+  void SetStackedBias(std::span<const std::vector<float>> parts);
+  void SetInterleavedBias(const std::vector<float>& gate, const std::vector<float>& up);
+  // [padded_n()], or empty.
+  std::span<const float> bias() const { return bias_; }
+
   DType dtype() const { return dtype_; }
   int64_t n() const { return n_; }  // rows of W, without padding
   int64_t k() const { return k_; }
@@ -53,6 +61,7 @@ class PackedMatrix {
   int64_t k_ = 0;
   int64_t n_panels_ = 0;
   AlignedBuffer data_;
+  std::vector<float> bias_;
 };
 
 }  // namespace quarry

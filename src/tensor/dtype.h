@@ -2,12 +2,13 @@
 // use have no portable type for both.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "quarry/types.h"
+
+#include "base/inline.h"
 
 namespace quarry {
 
@@ -18,7 +19,7 @@ struct Float16 {
   uint16_t bits;
 };
 
-constexpr size_t SizeOf(DType type) { return type == DType::kF32 ? 4 : 2; }
+QUARRY_ALWAYS_INLINE constexpr size_t SizeOf(DType type) { return type == DType::kF32 ? 4 : 2; }
 
 constexpr std::string_view DTypeName(DType type) {
   switch (type) {
@@ -32,18 +33,18 @@ constexpr std::string_view DTypeName(DType type) {
   return "?";
 }
 
-inline float ToFloat(BFloat16 x) {
-  return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16);
+QUARRY_ALWAYS_INLINE float ToFloat(BFloat16 x) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(x.bits) << 16);
 }
 
 // Round to nearest, ties to even; a NaN stays a NaN.
-inline BFloat16 ToBFloat16(float x) {
-  const auto u = std::bit_cast<uint32_t>(x);
+QUARRY_ALWAYS_INLINE BFloat16 ToBFloat16(float x) {
+  const auto u = __builtin_bit_cast(uint32_t, x);
   if ((u & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((u >> 16) | 0x40u)};
   return {static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16)};
 }
 
-inline float ToFloat(Float16 x) {
+QUARRY_ALWAYS_INLINE float ToFloat(Float16 x) {
   const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
   const uint32_t exponent = (x.bits >> 10) & 0x1fu;
   const uint32_t mantissa = x.bits & 0x3ffu;
@@ -51,24 +52,47 @@ inline float ToFloat(Float16 x) {
     const float value = static_cast<float>(mantissa) * 0x1p-24f;
     return sign ? -value : value;
   }
-  if (exponent == 0x1fu) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent == 0x1fu) return __builtin_bit_cast(float, sign | 0x7f800000u | (mantissa << 13));
+  return __builtin_bit_cast(float, sign | ((exponent + 112) << 23) | (mantissa << 13));
 }
 
 // Round to nearest, ties to even; overflow becomes infinity.
-inline Float16 ToFloat16(float x) {
-  const auto u = std::bit_cast<uint32_t>(x);
+QUARRY_ALWAYS_INLINE Float16 ToFloat16(float x) {
+  const auto u = __builtin_bit_cast(uint32_t, x);
   const auto sign = static_cast<uint16_t>((u >> 16) & 0x8000u);
   const uint32_t magnitude = u & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u)};
   if (magnitude >= 0x477ff000u) return {static_cast<uint16_t>(sign | 0x7c00u)};
   if (magnitude < 0x38800000u) {
     // Subnormal in f16: adding 0.5 leaves round(x * 2^24) in the low mantissa bits.
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return {static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u))};
+    const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
+    return {static_cast<uint16_t>(sign | (__builtin_bit_cast(uint32_t, shifted) - 0x3f000000u))};
   }
   const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
   return {static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};
+}
+
+// One element of an array of `type`. No alignment is required.
+QUARRY_ALWAYS_INLINE float LoadElement(DType type, const void* data, size_t index) {
+  const auto* p = static_cast<const unsigned char*>(data) + index * SizeOf(type);
+  if (type == DType::kF32) {
+    float x;
+    __builtin_memcpy(&x, p, 4);
+    return x;
+  }
+  uint16_t bits;
+  __builtin_memcpy(&bits, p, 2);
+  return type == DType::kBF16 ? ToFloat(BFloat16{bits}) : ToFloat(Float16{bits});
+}
+
+QUARRY_ALWAYS_INLINE void StoreElement(DType type, void* data, size_t index, float x) {
+  auto* p = static_cast<unsigned char*>(data) + index * SizeOf(type);
+  if (type == DType::kF32) {
+    __builtin_memcpy(p, &x, 4);
+    return;
+  }
+  const uint16_t bits = type == DType::kBF16 ? ToBFloat16(x).bits : ToFloat16(x).bits;
+  __builtin_memcpy(p, &bits, 2);
 }
 
 }  // namespace quarry

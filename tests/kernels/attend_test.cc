@@ -16,6 +16,12 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
+float Rounded(DType type, float x) {
+  float stored;
+  StoreElement(type, &stored, 0, x);
+  return LoadElement(type, &stored, 0);
+}
+
 // Keys and values of one KV head, packed by the kernel set under test, and as the numbers that the
 // panels really hold (rounded to the panel's type).
 struct Cache {
@@ -45,10 +51,8 @@ struct Cache {
       const auto lanes = static_cast<uint32_t>((1u << count) - 1);
       panels.push_back({kp, vp, p * kPanelTokens, lanes});
     }
-    if (type == DType::kBF16) {
-      for (float& x : k) x = ToFloat(ToBFloat16(x));
-      for (float& x : v) x = ToFloat(ToBFloat16(x));
-    }
+    for (float& x : k) x = Rounded(type, x);
+    for (float& x : v) x = Rounded(type, x);
   }
 
   DType dtype;
@@ -143,7 +147,7 @@ Expected Reference(const Cache& c, const std::vector<KeyPanel>& panels, const fl
 double Bound(const KernelTable& kernels, const Cache& c) {
   const double eps = std::numeric_limits<float>::epsilon();
   const double f32 = eps * (4 * std::sqrt(static_cast<double>(c.head_dim)) + 8);
-  if (!kernels.prefers_bf16 || c.dtype == DType::kF32) return f32;
+  if (!kernels.prefers_bf16 || c.dtype != DType::kBF16) return f32;
   return f32 + 0x1p-8 * 2;
 }
 
@@ -154,7 +158,7 @@ class AttendTest : public testing::TestWithParam<const KernelTable*> {
 
 TEST_P(AttendTest, MatchesFloat64ForAllShapes) {
   Rng rng(1);
-  for (DType type : {DType::kF32, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (int dim : {8, 16, 24, 64, 80, 96, 128, 256}) {
       for (int tokens : {1, 15, 16, 17, 63, 64, 65, 200}) {
         const Cache cache(kernels(), type, tokens, dim, rng);
@@ -215,7 +219,7 @@ TEST_P(AttendTest, ContinuesAPartial) {
 
 TEST_P(AttendTest, WeightsGiveProbabilities) {
   Rng rng(3);
-  for (DType type : {DType::kF32, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
     const int rows = 8, dim = 32, tokens = 150;
     const Cache cache(kernels(), type, tokens, dim, rng);
     auto q = RandomFloats(rng, rows * dim, 3.0);

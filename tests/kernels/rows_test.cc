@@ -113,20 +113,26 @@ TEST_P(RowsTest, AddAndConversionsAreExact) {
     for (size_t i = 0; i < size; ++i) ASSERT_EQ(sum.get()[i], y[i] + x[i]);
     sum.ExpectGuards(size);
 
-    std::vector<BFloat16> b(size + 1, BFloat16{77});
-    kernels().to_bf16(x.data(), n, b.data());
-    std::vector<float> back(size);
-    kernels().from_bf16(b.data(), n, back.data());
-    for (size_t i = 0; i < size; ++i) {
-      ASSERT_EQ(b[i].bits, ToBFloat16(x[i]).bits) << x[i];
-      ASSERT_EQ(std::bit_cast<uint32_t>(back[i]), std::bit_cast<uint32_t>(ToFloat(b[i])));
+    for (DType type : {DType::kBF16, DType::kF16}) {
+      std::vector<uint16_t> narrow(size + 1, 77);
+      kernels().narrow(type, x.data(), n, narrow.data());
+      std::vector<float> back(size);
+      kernels().widen(type, narrow.data(), n, back.data());
+      for (size_t i = 0; i < size; ++i) {
+        const uint16_t want = type == DType::kBF16 ? ToBFloat16(x[i]).bits : ToFloat16(x[i]).bits;
+        ASSERT_EQ(narrow[i], want) << x[i];
+        ASSERT_EQ(std::bit_cast<uint32_t>(back[i]),
+                  std::bit_cast<uint32_t>(LoadElement(type, narrow.data(), i)));
+      }
+      ASSERT_EQ(narrow[size], 77);
     }
-    ASSERT_EQ(b[size].bits, 77);
   }
-  const float nan = std::bit_cast<float>(0x7f800001u);
-  BFloat16 b[1];
-  kernels().to_bf16(&nan, 1, b);
-  EXPECT_TRUE(std::isnan(ToFloat(b[0])));
+  const std::vector<float> nan(16, std::bit_cast<float>(0x7f800001u));
+  uint16_t narrow[16];
+  kernels().narrow(DType::kBF16, nan.data(), 16, narrow);
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_TRUE(std::isnan(LoadElement(DType::kBF16, narrow, i)));
+  }
 }
 
 // Small integers make every sum exact, whatever its order.
@@ -137,13 +143,11 @@ TEST_P(RowsTest, DotRowsIsExactOnIntegers) {
     std::vector<float> rows, x;
     for (int64_t i = 0; i < n * dim; ++i) rows.push_back(static_cast<float>(rng.Below(17)) - 8);
     for (int64_t i = 0; i < dim; ++i) x.push_back(static_cast<float>(rng.Below(17)) - 8);
-    std::vector<BFloat16> narrow;
-    for (float v : rows) narrow.push_back(ToBFloat16(v));
-    for (DType type : {DType::kF32, DType::kBF16}) {
+    for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
       std::vector<float> got(static_cast<size_t>(n) + 1, -1.5f);
-      const void* data = type == DType::kF32 ? static_cast<const void*>(rows.data())
-                                             : static_cast<const void*>(narrow.data());
-      kernels().dot_rows(type, data, n, dim, x.data(), got.data());
+      std::vector<float> stored(rows.size());
+      for (size_t i = 0; i < rows.size(); ++i) StoreElement(type, stored.data(), i, rows[i]);
+      kernels().dot_rows(type, stored.data(), n, dim, x.data(), got.data());
       for (int64_t r = 0; r < n; ++r) {
         float want = 0;
         for (int64_t i = 0; i < dim; ++i) {
@@ -216,7 +220,7 @@ TEST_P(RowsTest, GemvIsExactOnIntegers) {
 // Packing in any two pieces gives the bytes that the scalar reference gives at once.
 TEST_P(RowsTest, PackingMatchesTheScalarLayout) {
   Rng rng(7);
-  for (DType type : {DType::kF32, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (int dim : {8, 16, 40, 64, 128}) {
       const int64_t stride = dim + 3;
       const auto rows = RandomFloats(rng, static_cast<size_t>(16 * stride));

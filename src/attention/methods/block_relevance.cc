@@ -46,9 +46,7 @@ float RowScore(const RelevanceQuery& q, const std::byte* row) {
   double question = 0;
   for (size_t i = 0; i < q.y.size(); ++i) {
     const size_t at = static_cast<size_t>(q.offset) + i;
-    const double x = q.dtype == DType::kF32
-                         ? static_cast<double>(reinterpret_cast<const float*>(row)[at])
-                         : static_cast<double>(ToFloat(reinterpret_cast<const BFloat16*>(row)[at]));
+    const auto x = static_cast<double>(LoadElement(q.dtype, row, at));
     const double y = q.y[i];
     m.xy += x * y;
     m.xx += x * x;

@@ -140,13 +140,8 @@ void InfLlmState::FormBlock(const PlanInput& in, ExecContext& ctx) {
     }
     observer->OnBlock({layer_, memory.blocks, tokens, repr_tokens, scores, mean});
   }
-  std::byte* row = representatives.Append();
-  if (dtype_ == DType::kF32) {
-    std::copy(mean.begin(), mean.end(), reinterpret_cast<float*>(row));
-  } else {
-    ctx.kernels().to_bf16(mean.data(), static_cast<int64_t>(mean.size()),
-                          reinterpret_cast<BFloat16*>(row));
-  }
+  ctx.kernels().narrow(dtype_, mean.data(), static_cast<int64_t>(mean.size()),
+                       representatives.Append());
   ++memory.blocks;
 }
 

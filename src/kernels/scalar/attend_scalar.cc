@@ -7,19 +7,6 @@
 namespace quarry::kernels::scalar {
 namespace {
 
-float Load(DType type, const void* p, size_t index) {
-  return type == DType::kF32 ? static_cast<const float*>(p)[index]
-                             : ToFloat(static_cast<const BFloat16*>(p)[index]);
-}
-
-void Store(DType type, void* p, size_t index, float x) {
-  if (type == DType::kF32) {
-    static_cast<float*>(p)[index] = x;
-  } else {
-    static_cast<BFloat16*>(p)[index] = ToBFloat16(x);
-  }
-}
-
 // Scores of one row over one tile; -inf where the row does not see the token.
 void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
@@ -31,7 +18,7 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
       if (!inside || !(panels[p].lanes >> lane & 1u)) continue;
       float sum = 0;
       for (int i = 0; i < a.head_dim; ++i) {
-        sum += q[i] * Load(a.dtype, panels[p].keys, KeyIndex(a.dtype, lane, i));
+        sum += q[i] * LoadElement(a.dtype, panels[p].keys, KeyIndex(a.dtype, lane, i));
       }
       scores[p * kPanelTokens + lane] = sum * a.scale;
     }
@@ -58,8 +45,8 @@ void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float*
     if (scores[j] == 0 || j / kPanelTokens >= n) continue;
     const KeyPanel& panel = panels[j / kPanelTokens];
     for (int i = 0; i < a.head_dim; ++i) {
-      o[i] +=
-          scores[j] * Load(a.dtype, panel.values, ValueIndex(a.dtype, stride, j % kPanelTokens, i));
+      o[i] += scores[j] *
+              LoadElement(a.dtype, panel.values, ValueIndex(a.dtype, stride, j % kPanelTokens, i));
     }
   }
 }
@@ -92,7 +79,7 @@ void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim
               void* panel) {
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {
-      Store(type, panel, KeyIndex(type, lane + t, i), rows[t * stride + i]);
+      StoreElement(type, panel, KeyIndex(type, lane + t, i), rows[t * stride + i]);
     }
   }
 }
@@ -102,7 +89,7 @@ void PackValues(DType type, const float* rows, int64_t stride, int n, int head_d
   const int value_stride = ValueStride(head_dim);
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {
-      Store(type, panel, ValueIndex(type, value_stride, lane + t, i), rows[t * stride + i]);
+      StoreElement(type, panel, ValueIndex(type, value_stride, lane + t, i), rows[t * stride + i]);
     }
   }
 }
@@ -111,7 +98,7 @@ void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const float* 
   for (int64_t r = 0; r < n; ++r) {
     float sum = 0;
     for (int64_t i = 0; i < dim; ++i) {
-      sum += Load(type, rows, static_cast<size_t>(r * dim + i)) * x[i];
+      sum += LoadElement(type, rows, static_cast<size_t>(r * dim + i)) * x[i];
     }
     scores[r] = sum;
   }

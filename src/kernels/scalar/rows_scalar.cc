@@ -28,12 +28,12 @@ void Add(const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-void ToBf16(const float* x, int64_t n, BFloat16* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = ToBFloat16(x[i]);
+void Narrow(DType type, const float* x, int64_t n, void* out) {
+  for (int64_t i = 0; i < n; ++i) StoreElement(type, out, static_cast<size_t>(i), x[i]);
 }
 
-void FromBf16(const BFloat16* x, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = ToFloat(x[i]);
+void Widen(DType type, const void* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = LoadElement(type, x, static_cast<size_t>(i));
 }
 
 }  // namespace quarry::kernels::scalar

@@ -22,8 +22,8 @@ void RmsNorm(const float* x, const float* w, int64_t n, float eps, float* out);
 void RotateHalves(const float* x, const float* cos, const float* sin, int64_t half, float* out);
 void SiluMul(const float* gate, const float* up, int64_t n, float* out);
 void Add(const float* x, int64_t n, float* y);
-void ToBf16(const float* x, int64_t n, BFloat16* out);
-void FromBf16(const BFloat16* x, int64_t n, float* out);
+void Narrow(DType type, const float* x, int64_t n, void* out);
+void Widen(DType type, const void* x, int64_t n, float* out);
 
 double PeakF32(int64_t rounds);
 uint64_t ReadAll(const void* data, int64_t bytes);

@@ -1,8 +1,9 @@
 // Attention over panels with f32 arithmetic: register-tiled products around an online softmax.
 //
-// Per tile of 64 tokens: bf16 panels are widened to f32 once, into scratch; then for every six rows
-// scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The widening
-// costs one pass over the tile and is shared by all rows, so it matters only for a few rows.
+// Per tile of 64 tokens: 16-bit panels are widened to f32 once, into scratch; then for every six
+// rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The
+// widening costs one pass over the tile and is shared by all rows, so it matters only for a few
+// rows.
 #pragma once
 
 #include "kernels/simd/vec-inl.h"
@@ -16,15 +17,21 @@ inline constexpr int kPanelsAtOnce = kLanes == 16 ? 4 : 1;
 inline constexpr int kTileVecs = kTileTokens / kLanes;
 inline constexpr float kMinusInf = -__builtin_inff();
 
-// One tile with its panels as f32.
+// One tile, with its panels as the products read them.
 struct Tile {
   const KeyPanel* panels;
-  int n;                             // panels, 1 to kTilePanels
-  const float* keys[kTilePanels];    // [head_dim][16]
-  const float* values[kTilePanels];  // [16][value_stride]
+  int n;  // panels, 1 to kTilePanels
+  const void* keys[kTilePanels];
+  const void* values[kTilePanels];
 };
 
-HWY_INLINE void WidenKeys(const void* panel, int head_dim, float* out) {
+HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
+  const auto* in = static_cast<const uint16_t*>(panel);
+  for (int i = 0; i < n; i += kLanes) hn::Store(LoadF16(in + i), kF32, out + i);
+}
+
+HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* out) {
+  if (type == DType::kF16) return WidenF16(panel, kPanelTokens * head_dim, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int d = 0; d < head_dim; d += 2) {
     for (int v = 0; v < kPanelVecs; ++v) {
@@ -36,7 +43,8 @@ HWY_INLINE void WidenKeys(const void* panel, int head_dim, float* out) {
   }
 }
 
-HWY_INLINE void WidenValues(const void* panel, int stride, float* out) {
+HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* out) {
+  if (type == DType::kF16) return WidenF16(panel, kPanelTokens * stride, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int t = 0; t < kPanelTokens; t += 2) {
     for (int c = 0; c < stride; c += kLanes) {
@@ -48,59 +56,102 @@ HWY_INLINE void WidenValues(const void* panel, int stride, float* out) {
   }
 }
 
-// scores[r][.] of R rows against P panels, scaled.
-template <int R, int P>
-HWY_INLINE void Scores(const float* q, int head_dim, const float* const* keys, VecF scale,
-                       float* scores) {
-  constexpr int kVecs = P * kPanelVecs;
-  VecF sum[R][kVecs];
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
+// Panels as f32: keys [head_dim][16], values [16][value_stride].
+struct F32Products {
+  static int64_t ScratchFloats(int /*rows*/, int head_dim) {
+    return kTileTokens * (head_dim + ValueStride(head_dim));
   }
-  for (int d = 0; d < head_dim; ++d) {
-    VecF k[kVecs];
-    for (int v = 0; v < kVecs; ++v) {
-      k[v] = LoadF(keys[v / kPanelVecs] + d * kPanelTokens + v % kPanelVecs * kLanes);
+
+  // The queries as Scores reads them, and where the tiles may be prepared.
+  explicit F32Products(const AttendArgs& a)
+      : dtype_(a.dtype), head_dim_(a.head_dim), q_(a.q), scratch_(a.scratch) {}
+
+  HWY_INLINE void Prepare(Tile& tile) const {
+    const int stride = ValueStride(head_dim_);
+    float* scratch = scratch_;
+    for (int p = 0; p < tile.n; ++p) {
+      tile.keys[p] = tile.panels[p].keys;
+      tile.values[p] = tile.panels[p].values;
+      if (dtype_ == DType::kF32) continue;
+      WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
+      tile.keys[p] = scratch;
+      scratch += kPanelTokens * head_dim_;
+      WidenValues(dtype_, tile.panels[p].values, stride, scratch);
+      tile.values[p] = scratch;
+      scratch += kPanelTokens * stride;
+    }
+  }
+
+  // scores[r][.] of rows [row, row + R) against P panels, scaled.
+  template <int R, int P>
+  HWY_INLINE void Scores(int row, const void* const* keys, VecF scale, float* scores) const {
+    constexpr int kVecs = P * kPanelVecs;
+    const float* q = q_ + static_cast<int64_t>(row) * head_dim_;
+    VecF sum[R][kVecs];
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
+    }
+    for (int d = 0; d < head_dim_; ++d) {
+      VecF k[kVecs];
+      for (int v = 0; v < kVecs; ++v) {
+        k[v] = LoadF(static_cast<const float*>(keys[v / kPanelVecs]) + d * kPanelTokens +
+                     v % kPanelVecs * kLanes);
+      }
+      for (int r = 0; r < R; ++r) {
+        const VecF qv = Splat(q[r * head_dim_ + d]);
+        for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
+      }
     }
     for (int r = 0; r < R; ++r) {
-      const VecF qv = Splat(q[r * head_dim + d]);
-      for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < kVecs; ++v) {
-      StoreF(hn::Mul(sum[r][v], scale), scores + r * kTileTokens + v * kLanes);
-    }
-  }
-}
-
-// o[r][.] = o[r][.] * rescale[r] + sum over tokens of weights[r][t] * values[t][.], V vectors wide.
-template <int R, int V>
-HWY_INLINE void AddValues(const Tile& tile, const float* weights, const float* rescale, int stride,
-                          int column, float* o) {
-  VecF sum[R][V];
-  for (int r = 0; r < R; ++r) {
-    const VecF factor = Splat(rescale[r]);
-    for (int v = 0; v < V; ++v) {
-      sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
-    }
-  }
-  for (int p = 0; p < tile.n; ++p) {
-    const float* values = tile.values[p] + column;
-    const float* w = weights + p * kPanelTokens;
-    for (int t = 0; t < kPanelTokens; ++t) {
-      VecF x[V];
-      for (int v = 0; v < V; ++v) x[v] = LoadF(values + t * stride + v * kLanes);
-      for (int r = 0; r < R; ++r) {
-        const VecF wv = Splat(w[r * kTileTokens + t]);
-        for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(wv, x[v], sum[r][v]);
+      for (int v = 0; v < kVecs; ++v) {
+        StoreF(hn::Mul(sum[r][v], scale), scores + r * kTileTokens + v * kLanes);
       }
     }
   }
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+
+  // The weights of R rows as AddValues reads them.
+  template <int R>
+  struct Weights {
+    HWY_INLINE explicit Weights(const float* weights) : f32(weights) {}
+    const float* f32;
+  };
+
+  // o[r][.] = o[r][.] * rescale[r] + sum over tokens of weights[r][t] * values[t][.], for V vectors
+  // of channels from `column` on.
+  template <int R, int V>
+  HWY_INLINE void AddValues(const Tile& tile, const Weights<R>& weights, const float* rescale,
+                            int column, float* o) const {
+    const int stride = ValueStride(head_dim_);
+    VecF sum[R][V];
+    for (int r = 0; r < R; ++r) {
+      const VecF factor = Splat(rescale[r]);
+      for (int v = 0; v < V; ++v) {
+        sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
+      }
+    }
+    for (int p = 0; p < tile.n; ++p) {
+      const float* values = static_cast<const float*>(tile.values[p]) + column;
+      const float* w = weights.f32 + p * kPanelTokens;
+      for (int t = 0; t < kPanelTokens; ++t) {
+        VecF x[V];
+        for (int v = 0; v < V; ++v) x[v] = LoadF(values + t * stride + v * kLanes);
+        for (int r = 0; r < R; ++r) {
+          const VecF wv = Splat(w[r * kTileTokens + t]);
+          for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(wv, x[v], sum[r][v]);
+        }
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+    }
   }
-}
+
+ private:
+  DType dtype_;
+  int head_dim_;
+  const float* q_;
+  float* scratch_;
+};
 
 // Whether all of R rows see every lane of the tile (1), none sees any (-1), or neither (0).
 template <int R>
@@ -179,8 +230,9 @@ HWY_INLINE float SoftmaxRow(float* scores, float& m, float& d) {
   return rescale;
 }
 
-template <int R>
-HWY_INLINE void AttendRows(const AttendArgs& a, const Tile& tile, int tile_index, int row) {
+template <int R, class Products>
+HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const Tile& tile,
+                           int tile_index, int row) {
   const int stride = ValueStride(a.head_dim);
   const int64_t slot = static_cast<int64_t>(tile_index) * a.rows + row;
   HWY_ALIGN float local[R * kTileTokens];
@@ -194,15 +246,15 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Tile& tile, int tile_index
     return;
   }
 
-  const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
   const VecF scale = Splat(a.scale);
   if (tile.n == kTilePanels) {
     for (int p = 0; p < kTilePanels; p += kPanelsAtOnce) {
-      Scores<R, kPanelsAtOnce>(q, a.head_dim, tile.keys + p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, kPanelsAtOnce>(row, tile.keys + p, scale,
+                                                 scores + p * kPanelTokens);
     }
   } else {
     for (int p = 0; p < tile.n; ++p) {
-      Scores<R, 1>(q, a.head_dim, tile.keys + p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, 1>(row, tile.keys + p, scale, scores + p * kPanelTokens);
     }
   }
   float rescale[R];
@@ -211,72 +263,62 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Tile& tile, int tile_index
     rescale[r] = SoftmaxRow(scores + r * kTileTokens, a.m[row + r], a.d[row + r]);
     if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
   }
+
   float* o = a.o + static_cast<int64_t>(row) * stride;
+  const typename Products::template Weights<R> weights(scores);
   int column = 0;
   if constexpr (kLanes == 16) {
     for (; column + 64 <= stride; column += 64) {
-      AddValues<R, 4>(tile, scores, rescale, stride, column, o);
+      products.template AddValues<R, 4>(tile, weights, rescale, column, o);
     }
     for (; column + 32 <= stride; column += 32) {
-      AddValues<R, 2>(tile, scores, rescale, stride, column, o);
+      products.template AddValues<R, 2>(tile, weights, rescale, column, o);
     }
-    for (; column < stride; column += 16) {
-      AddValues<R, 1>(tile, scores, rescale, stride, column, o);
-    }
-  } else {
-    for (; column < stride; column += 16) {
-      AddValues<R, 16 / kLanes>(tile, scores, rescale, stride, column, o);
-    }
+  }
+  for (; column < stride; column += 16) {
+    products.template AddValues<R, 16 / kLanes>(tile, weights, rescale, column, o);
   }
 }
 
-inline int64_t AttendScratchFloats(int /*rows*/, int head_dim) {
-  return kTileTokens * (head_dim + ValueStride(head_dim));
-}
-
-inline void Attend(const AttendArgs& a) {
-  const int stride = ValueStride(a.head_dim);
+template <class Products>
+HWY_INLINE void AttendWith(const AttendArgs& a) {
+  const Products products(a);
   for (int begin = 0, index = 0; begin < a.n_panels; begin += kTilePanels, ++index) {
     Tile tile;
     tile.panels = a.panels + begin;
     tile.n = a.n_panels - begin < kTilePanels ? a.n_panels - begin : kTilePanels;
-    float* scratch = a.scratch;
-    for (int p = 0; p < tile.n; ++p) {
-      if (a.dtype == DType::kF32) {
-        tile.keys[p] = static_cast<const float*>(tile.panels[p].keys);
-        tile.values[p] = static_cast<const float*>(tile.panels[p].values);
-        continue;
-      }
-      WidenKeys(tile.panels[p].keys, a.head_dim, scratch);
-      tile.keys[p] = scratch;
-      scratch += kPanelTokens * a.head_dim;
-      WidenValues(tile.panels[p].values, stride, scratch);
-      tile.values[p] = scratch;
-      scratch += kPanelTokens * stride;
-    }
+    products.Prepare(tile);
     int row = 0;
-    for (; row + kRowTile <= a.rows; row += kRowTile) AttendRows<kRowTile>(a, tile, index, row);
+    for (; row + kRowTile <= a.rows; row += kRowTile) {
+      AttendRows<kRowTile>(a, products, tile, index, row);
+    }
     switch (a.rows - row) {
       case 5:
-        AttendRows<5>(a, tile, index, row);
+        AttendRows<5>(a, products, tile, index, row);
         break;
       case 4:
-        AttendRows<4>(a, tile, index, row);
+        AttendRows<4>(a, products, tile, index, row);
         break;
       case 3:
-        AttendRows<3>(a, tile, index, row);
+        AttendRows<3>(a, products, tile, index, row);
         break;
       case 2:
-        AttendRows<2>(a, tile, index, row);
+        AttendRows<2>(a, products, tile, index, row);
         break;
       case 1:
-        AttendRows<1>(a, tile, index, row);
+        AttendRows<1>(a, products, tile, index, row);
         break;
       default:
         break;
     }
   }
 }
+
+inline int64_t AttendScratchFloats(int rows, int head_dim) {
+  return F32Products::ScratchFloats(rows, head_dim);
+}
+
+inline void Attend(const AttendArgs& a) { AttendWith<F32Products>(a); }
 
 inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
   VecF sum[kTileVecs];

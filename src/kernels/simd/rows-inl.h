@@ -59,45 +59,80 @@ inline void Add(const float* x, int64_t n, float* y) {
   for (; i < n; ++i) y[i] += x[i];
 }
 
-inline void ToBf16(const float* x, int64_t n, BFloat16* out) {
+template <DType kType>
+HWY_INLINE VecF LoadAs(const void* p, int64_t index) {
+  if constexpr (kType == DType::kF32) return LoadF(static_cast<const float*>(p) + index);
+  if constexpr (kType == DType::kF16) return LoadF16(static_cast<const uint16_t*>(p) + index);
+  return LoadBf16(static_cast<const BFloat16*>(p) + index);
+}
+
+template <DType kType>
+HWY_INLINE void StoreAs(VecF x, void* p, int64_t index) {
+  if constexpr (kType == DType::kF32) StoreF(x, static_cast<float*>(p) + index);
+  if constexpr (kType == DType::kF16) StoreF16(x, static_cast<uint16_t*>(p) + index);
+  if constexpr (kType == DType::kBF16) StoreBf16(x, static_cast<BFloat16*>(p) + index);
+}
+
+template <DType kType>
+HWY_INLINE void NarrowTo(const float* x, int64_t n, void* out) {
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) StoreBf16(LoadF(x + i), out + i);
-  for (; i < n; ++i) {
-    out[i].bits = static_cast<uint16_t>(hn::GetLane(RoundToBf16(Splat(x[i]))));
+  for (; i + kLanes <= n; i += kLanes) StoreAs<kType>(LoadF(x + i), out, i);
+  for (; i < n; ++i) StoreElement(kType, out, static_cast<size_t>(i), x[i]);
+}
+
+template <DType kType>
+HWY_INLINE void WidenFrom(const void* x, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreF(LoadAs<kType>(x, i), out + i);
+  for (; i < n; ++i) out[i] = LoadElement(kType, x, static_cast<size_t>(i));
+}
+
+inline void Narrow(DType type, const float* x, int64_t n, void* out) {
+  switch (type) {
+    case DType::kF32:
+      return NarrowTo<DType::kF32>(x, n, out);
+    case DType::kF16:
+      return NarrowTo<DType::kF16>(x, n, out);
+    case DType::kBF16:
+      return NarrowTo<DType::kBF16>(x, n, out);
   }
 }
 
-inline void FromBf16(const BFloat16* x, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) StoreF(LoadBf16(x + i), out + i);
-  for (; i < n; ++i) {
-    out[i] = __builtin_bit_cast(float, static_cast<uint32_t>(x[i].bits) << 16);
+inline void Widen(DType type, const void* x, int64_t n, float* out) {
+  switch (type) {
+    case DType::kF32:
+      return WidenFrom<DType::kF32>(x, n, out);
+    case DType::kF16:
+      return WidenFrom<DType::kF16>(x, n, out);
+    case DType::kBF16:
+      return WidenFrom<DType::kBF16>(x, n, out);
+  }
+}
+
+template <DType kType>
+HWY_INLINE void DotRowsOf(const void* rows, int64_t n, int64_t dim, const float* x, float* scores) {
+  for (int64_t r = 0; r < n; ++r) {
+    VecF sum0 = hn::Zero(kF32), sum1 = sum0;
+    int64_t i = 0;
+    for (; i + 2 * kLanes <= dim; i += 2 * kLanes) {
+      sum0 = hn::MulAdd(LoadAs<kType>(rows, r * dim + i), LoadF(x + i), sum0);
+      sum1 = hn::MulAdd(LoadAs<kType>(rows, r * dim + i + kLanes), LoadF(x + i + kLanes), sum1);
+    }
+    float sum = Sum(hn::Add(sum0, sum1));
+    for (; i < dim; ++i) sum += LoadElement(kType, rows, static_cast<size_t>(r * dim + i)) * x[i];
+    scores[r] = sum;
   }
 }
 
 inline void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const float* x,
                     float* scores) {
-  const auto* f32 = static_cast<const float*>(rows);
-  const auto* bf16 = static_cast<const BFloat16*>(rows);
-  const auto load = [&](int64_t index) HWY_ATTR {
-    return type == DType::kF32 ? LoadF(f32 + index) : LoadBf16(bf16 + index);
-  };
-  for (int64_t r = 0; r < n; ++r) {
-    VecF sum0 = hn::Zero(kF32), sum1 = sum0;
-    int64_t i = 0;
-    for (; i + 2 * kLanes <= dim; i += 2 * kLanes) {
-      sum0 = hn::MulAdd(load(r * dim + i), LoadF(x + i), sum0);
-      sum1 = hn::MulAdd(load(r * dim + i + kLanes), LoadF(x + i + kLanes), sum1);
-    }
-    float sum = Sum(hn::Add(sum0, sum1));
-    for (; i < dim; ++i) {
-      const float value =
-          type == DType::kF32
-              ? f32[r * dim + i]
-              : __builtin_bit_cast(float, static_cast<uint32_t>(bf16[r * dim + i].bits) << 16);
-      sum += value * x[i];
-    }
-    scores[r] = sum;
+  switch (type) {
+    case DType::kF32:
+      return DotRowsOf<DType::kF32>(rows, n, dim, x, scores);
+    case DType::kF16:
+      return DotRowsOf<DType::kF16>(rows, n, dim, x, scores);
+    case DType::kBF16:
+      return DotRowsOf<DType::kBF16>(rows, n, dim, x, scores);
   }
 }
 
@@ -113,7 +148,18 @@ inline void PackKeys(DType type, const float* rows, int64_t stride, int n, int h
     }
     return;
   }
-  HWY_ALIGN uint32_t bits[256];
+  if (type == DType::kF16) {
+    HWY_ALIGN uint16_t half[256 + kLanes];
+    auto* out = static_cast<uint16_t*>(panel) + lane;
+    for (int t = 0; t < n; ++t) {
+      for (int d = 0; d < head_dim; d += kLanes) {
+        StoreF16(LoadUpTo(rows + t * stride + d, head_dim - d), half + d);
+      }
+      for (int d = 0; d < head_dim; ++d) out[d * kPanelTokens + t] = half[d];
+    }
+    return;
+  }
+  HWY_ALIGN uint32_t bits[256 + kLanes];
   auto* out = static_cast<uint32_t*>(panel) + lane;
   for (int t = 0; t < n; ++t) {
     for (int d = 0; d < head_dim; d += kLanes) {
@@ -137,6 +183,15 @@ inline void PackValues(DType type, const float* rows, int64_t stride, int n, int
     return;
   }
   auto* out = static_cast<uint16_t*>(panel);
+  if (type == DType::kF16) {
+    for (int t = 0; t < n; ++t) {
+      for (int d = 0; d < head_dim; d += kLanes) {
+        StoreF16(LoadUpTo(rows + t * stride + d, head_dim - d),
+                 out + (lane + t) * value_stride + d);
+      }
+    }
+    return;
+  }
   const auto one = [&](int t) HWY_ATTR {
     uint16_t* row = out + (lane + t) / 2 * 2 * value_stride + (lane + t) % 2;
     for (int d = 0; d < head_dim; ++d) {

@@ -50,6 +50,16 @@ HWY_INLINE VecF LoadBf16(const BFloat16* p) {
   return hn::BitCast(kF32, hn::ShiftLeft<16>(hn::PromoteTo(kU32, bits)));
 }
 
+// kLanes consecutive f16 -> f32, and back with ties to even.
+HWY_INLINE VecF LoadF16(const void* p) {
+  const hn::Rebind<hwy::float16_t, F32> half;
+  return hn::PromoteTo(kF32, hn::LoadU(half, static_cast<const hwy::float16_t*>(p)));
+}
+HWY_INLINE void StoreF16(VecF x, void* p) {
+  const hn::Rebind<hwy::float16_t, F32> half;
+  hn::StoreU(hn::DemoteTo(half, x), half, static_cast<hwy::float16_t*>(p));
+}
+
 // f32 -> bf16 bits in the low halves of 32-bit lanes; ties to even, a NaN stays a NaN.
 HWY_INLINE VecU RoundToBf16(VecF x) {
   const VecU u = hn::BitCast(kU32, x);

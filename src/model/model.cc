@@ -1,0 +1,203 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/checked_math.h"
+#include "ops/matmul.h"
+#include "tensor/dtype.h"
+
+namespace quarry {
+namespace {
+
+constexpr int kMaxHeadDim = 256;
+
+// Calls f(row) for rows [0, n), spread over the pool.
+template <typename F>
+void ForRows(ExecContext& ctx, int64_t n, F f) {
+  constexpr int64_t kRowsPerPiece = 16;
+  ctx.threads().Run(CeilDiv(n, kRowsPerPiece), [&](int64_t piece, int) {
+    const int64_t end = std::min(n, (piece + 1) * kRowsPerPiece);
+    for (int64_t row = piece * kRowsPerPiece; row < end; ++row) f(row);
+  });
+}
+
+void Norm(ExecContext& ctx, const float* x, const std::vector<float>& weight, double eps, int64_t n,
+          float* out) {
+  const auto width = static_cast<int64_t>(weight.size());
+  ForRows(ctx, n, [&](int64_t row) {
+    ctx.kernels().rms_norm(x + row * width, weight.data(), width, static_cast<float>(eps),
+                           out + row * width);
+  });
+}
+
+Status CheckDecoder(const HfConfig& c) {
+  if (c.head_dim % 8 != 0 || c.head_dim < 8 || c.head_dim > kMaxHeadDim) {
+    return Unsupported(fmt::format("config.json: head_dim is {}, must be a multiple of 8 up to {}",
+                                   c.head_dim, kMaxHeadDim));
+  }
+  if (c.hidden_size % 2 != 0 || c.intermediate_size % 2 != 0) {
+    return Unsupported(
+        fmt::format("config.json: hidden_size {} and intermediate_size {} must be even",
+                    c.hidden_size, c.intermediate_size));
+  }
+  if (c.rope.adjacent_pairs || c.rope.rotated_dims != c.head_dim) {
+    return Unsupported("config.json: RoPE over adjacent pairs or part of a head cannot be run");
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& path,
+                                                 std::optional<DType> dtype) {
+  Result<HfConfig> config = LoadHfConfig(path);
+  if (!config.ok()) return config.status();
+  if (const Status s = CheckDecoder(*config); !s.ok()) return s;
+
+  auto model = std::shared_ptr<Model>(new Model());
+  model->config_ = std::move(*config);
+  const HfConfig& c = model->config_;
+  model->shape_ = {static_cast<int>(c.n_layers), static_cast<int>(c.n_heads),
+                   static_cast<int>(c.n_kv_heads), static_cast<int>(c.head_dim)};
+  if (!dtype) {
+    Result<Checkpoint> checkpoint = Checkpoint::Open(path);
+    if (!checkpoint.ok()) return checkpoint.status();
+    bool bf16 = true;
+    for (const std::string& name : checkpoint->names()) {
+      const Result<TensorView> tensor = checkpoint->Find(name);
+      bf16 = bf16 && (!tensor.ok() || tensor->dtype == DType::kBF16 || tensor->shape.size() < 2);
+    }
+    dtype = bf16 ? DType::kBF16 : DType::kF32;
+  }
+  model->dtype_ = *dtype;
+  Result<ModelWeights> weights = LoadWeights(path, c, *dtype);
+  if (!weights.ok()) return weights.status();
+  model->weights_ = std::move(*weights);
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+void Model::Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const {
+  const int64_t hidden = config_.hidden_size;
+  const TensorView& table = weights_.embeddings;
+  const auto scale = static_cast<float>(config_.embedding_scale);
+  ForRows(ctx, static_cast<int64_t>(tokens.size()), [&](int64_t row) {
+    const std::byte* from = table.data.data() + static_cast<int64_t>(SizeOf(table.dtype)) * hidden *
+                                                    tokens[static_cast<size_t>(row)];
+    float* out = x + row * hidden;
+    for (int64_t i = 0; i < hidden; ++i) {
+      uint16_t bits;
+      if (table.dtype == DType::kF32) {
+        std::memcpy(out + i, from + 4 * i, 4);
+      } else {
+        std::memcpy(&bits, from + 2 * i, 2);
+        out[i] = table.dtype == DType::kBF16 ? ToFloat(BFloat16{bits}) : ToFloat(Float16{bits});
+      }
+      out[i] *= scale;
+    }
+  });
+}
+
+Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecContext& ctx,
+                      std::span<float> logits, const ForwardOptions& options) const {
+  const auto n = static_cast<int64_t>(tokens.size());
+  if (n == 0) return OkStatus();
+  if (const Status s = sequence.Begin(n); !s.ok()) return s;
+
+  const int64_t hidden = config_.hidden_size;
+  const int64_t q_width = config_.n_heads * config_.head_dim;
+  const int64_t kv_width = config_.n_kv_heads * config_.head_dim;
+  const LayerWeights& first = weights_.layers[0];
+  const int64_t qkv_stride = OutputColumns(first.qkv, Epilogue::kStore);
+  const int64_t act_stride = OutputColumns(first.gate_up, Epilogue::kSiluMul);
+  const int64_t x_stride = hidden;
+  const int64_t half = sequence.rope().pairs();
+
+  Scratch::Scope scope(ctx.scratch());
+  const auto take = [&](int64_t width) {
+    return ctx.scratch().Take<float>(static_cast<size_t>(n * width)).data();
+  };
+  float* x = take(x_stride);
+  float* normed = take(hidden);
+  float* qkv = take(qkv_stride);
+  float* attended = take(q_width);
+  float* act = take(act_stride);
+  float* added = take(OutputColumns(first.o, Epilogue::kStore));
+  float* cos = take(half);
+  float* sin = take(half);
+
+  Embed(tokens, ctx, x);
+  sequence.rope().Angles(sequence.size(), n, cos, sin);
+  // The residual stream is as wide as its padded product only if hidden is a multiple of a panel;
+  // otherwise products go through a buffer.
+  const bool direct = first.o.padded_n() == hidden && config_.residual_scale == 1.0;
+  const auto add_product = [&](const PackedMatrix& w, const float* in, int64_t in_stride) {
+    if (direct) {
+      MatMul(w, in, in_stride, n, Epilogue::kAdd, x, x_stride, ctx);
+      return;
+    }
+    const int64_t width = w.padded_n();
+    MatMul(w, in, in_stride, n, Epilogue::kStore, added, width, ctx);
+    const auto scale = static_cast<float>(config_.residual_scale);
+    ForRows(ctx, n, [&](int64_t row) {
+      for (int64_t i = 0; i < hidden; ++i) x[row * x_stride + i] += scale * added[row * width + i];
+    });
+  };
+
+  for (size_t i = 0; i < weights_.layers.size(); ++i) {
+    if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
+      return Cancelled("stopped between layers");
+    }
+    const LayerWeights& layer = weights_.layers[i];
+    Norm(ctx, x, layer.input_norm, config_.rms_norm_eps, n, normed);
+    MatMul(layer.qkv, normed, hidden, n, Epilogue::kStore, qkv, qkv_stride, ctx);
+    sequence.Attend(static_cast<int>(i),
+                    {.n = static_cast<int>(n),
+                     .q = qkv,
+                     .k = qkv + q_width,
+                     .v = qkv + q_width + kv_width,
+                     .q_stride = qkv_stride,
+                     .kv_stride = qkv_stride,
+                     .cos = cos,
+                     .sin = sin,
+                     .out = attended,
+                     .out_stride = q_width},
+                    ctx);
+    add_product(layer.o, attended, q_width);
+    Norm(ctx, x, layer.post_norm, config_.rms_norm_eps, n, normed);
+    MatMul(layer.gate_up, normed, hidden, n, Epilogue::kSiluMul, act, act_stride, ctx);
+    add_product(layer.down, act, act_stride);
+  }
+  sequence.End(n);
+
+  if (logits.empty()) return OkStatus();
+  const int64_t rows = options.all_logits ? n : 1;
+  Logits(x + (n - rows) * x_stride, rows, ctx, logits);
+  return OkStatus();
+}
+
+void Model::Logits(const float* x, int64_t n, ExecContext& ctx, std::span<float> logits) const {
+  const int64_t hidden = config_.hidden_size, vocab = config_.vocab_size;
+  const PackedMatrix& head = weights_.lm_head;
+  // All positions at once would take gigabytes at length; a few hundred rows keep the cores busy.
+  constexpr int64_t kRowsAtOnce = 256;
+  for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
+    const int64_t rows = std::min(kRowsAtOnce, n - begin);
+    Scratch::Scope scope(ctx.scratch());
+    float* normed = ctx.scratch().Take<float>(static_cast<size_t>(rows * hidden)).data();
+    float* wide = ctx.scratch().Take<float>(static_cast<size_t>(rows * head.padded_n())).data();
+    Norm(ctx, x + begin * hidden, weights_.final_norm, config_.rms_norm_eps, rows, normed);
+    if (config_.logit_divisor != 1.0) {
+      const auto scale = static_cast<float>(1 / config_.logit_divisor);
+      for (int64_t i = 0; i < rows * hidden; ++i) normed[i] *= scale;
+    }
+    MatMul(head, normed, hidden, rows, Epilogue::kStore, wide, head.padded_n(), ctx);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::copy_n(wide + r * head.padded_n(), vocab, logits.data() + (begin + r) * vocab);
+    }
+  }
+}
+
+}  // namespace quarry

@@ -1,0 +1,55 @@
+// A decoder with its weights: immutable after loading, shared by all sequences.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "quarry/status.h"
+#include "quarry/types.h"
+
+#include "format/hf_config.h"
+#include "model/sequence.h"
+#include "model/weights.h"
+#include "ops/exec_context.h"
+#include "ops/rope.h"
+#include "tensor/model_shape.h"
+
+namespace quarry {
+
+class Model {
+ public:
+  // `path`: a folder with config.json and safetensors. Weights are held as `dtype` (kF32 or kBF16);
+  // unset: bf16 if the checkpoint is bf16, else f32, which holds f16 exactly.
+  static Result<std::shared_ptr<const Model>> Load(const std::filesystem::path& path,
+                                                   std::optional<DType> dtype = std::nullopt);
+
+  const HfConfig& config() const { return config_; }
+  const ModelShape& shape() const { return shape_; }
+  DType weight_dtype() const { return dtype_; }
+  size_t weight_bytes() const { return weights_.size_bytes(); }
+
+  struct ForwardOptions {
+    bool all_logits = false;  // of every token, not only the last
+    // Looked at between layers. A forward pass that was stopped leaves the sequence unusable.
+    const std::atomic<bool>* cancel = nullptr;
+  };
+  // Feeds `tokens` to the sequence. logits: [vocab] of the last token, or [n][vocab].
+  // REQUIRES: ids in [0, vocab); logits of that size, or empty: then none are computed.
+  Status Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecContext& ctx,
+                 std::span<float> logits, const ForwardOptions& options) const;
+
+ private:
+  Model() = default;
+  void Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const;
+  void Logits(const float* x, int64_t n, ExecContext& ctx, std::span<float> logits) const;
+
+  HfConfig config_;
+  ModelShape shape_;
+  DType dtype_ = DType::kF32;
+  ModelWeights weights_;
+};
+
+}  // namespace quarry
