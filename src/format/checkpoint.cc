@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,8 +39,11 @@ Result<fs::path> FindEntryFile(const fs::path& path) {
 Result<std::map<std::string, std::string>> ParseSafetensorsIndex(std::string_view json,
                                                                  std::string_view name,
                                                                  const SafetensorsLimits& limits) {
-  const Result<nlohmann::json> root =
-      ParseJson(json, name, {.bytes = static_cast<size_t>(kMaxIndexBytes), .depth = 8});
+  constexpr size_t kOtherValues = 1000;  // "metadata" and what else may stand beside weight_map
+  const Result<nlohmann::json> root = ParseJson(json, name,
+                                                {.bytes = static_cast<size_t>(kMaxIndexBytes),
+                                                 .values = limits.tensors + kOtherValues,
+                                                 .depth = 8});
   if (!root.ok()) return root.status();
   Status error;
   const JsonReader index = JsonReader(*root, name, error).Object("weight_map");

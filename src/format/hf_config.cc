@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "base/nearest_name.h"
 #include "base/quoted.h"
 #include "format/hf_rope.h"
 #include "format/json.h"
@@ -17,8 +15,8 @@
 namespace quarry {
 namespace {
 
-// Products of any three of these with an element size stay below 2^63, and one list entry per layer
-// is no burden.
+// Every weight matrix has fewer than 2^44 elements, those of all layers together fewer than 2^58:
+// sizes in bytes fit 64 bits.
 constexpr int64_t kMaxLayers = 10000;
 constexpr int64_t kMaxHidden = int64_t{1} << 18;
 constexpr int64_t kMaxHeads = 4096;

@@ -3,24 +3,24 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/quoted.h"
-#include "format/json_position.h"
 
 namespace quarry {
 namespace {
 
 using nlohmann::json;
 
-// Builds the value while it checks what nlohmann's own builder does not: depth and repeated keys.
+// Builds the value while it checks what nlohmann's own builder does not: limits and repeated keys.
 class Builder : public nlohmann::json_sax<json> {
  public:
-  Builder(std::string_view text, std::string_view name, int max_depth)
-      : text_(text), name_(name), max_depth_(max_depth) {}
+  Builder(std::string_view text, std::string_view name, const JsonLimits& limits)
+      : text_(text), name_(name), limits_(limits) {}
 
   const Status& error() const { return error_; }
   json Take() { return std::move(root_); }
@@ -63,19 +63,24 @@ class Builder : public nlohmann::json_sax<json> {
     }
     return &(parent[key_] = std::move(value));
   }
+  bool Count() {
+    if (++n_values_ <= limits_.values) return true;
+    error_ = CorruptData(fmt::format("{}: more than {} values", name_, limits_.values));
+    return false;
+  }
   bool Add(json value) {
     Place(std::move(value));
-    return true;
+    return Count();
   }
   // The children of an open container are not moved while it is open: only the innermost one grows.
   bool Open(json&& container) {
-    if (static_cast<int>(open_.size()) >= max_depth_) {
+    if (static_cast<int>(open_.size()) >= limits_.depth) {
       error_ = CorruptData(
-          fmt::format("{}: nested deeper than {} objects and lists", name_, max_depth_));
+          fmt::format("{}: nested deeper than {} objects and lists", name_, limits_.depth));
       return false;
     }
     open_.push_back(Place(std::move(container)));
-    return true;
+    return Count();
   }
   bool Close() {
     open_.pop_back();
@@ -84,7 +89,8 @@ class Builder : public nlohmann::json_sax<json> {
 
   std::string_view text_;
   std::string_view name_;
-  int max_depth_;
+  JsonLimits limits_;
+  size_t n_values_ = 0;
   json root_;
   std::vector<json*> open_;
   std::string key_;
@@ -148,7 +154,7 @@ Result<json> ParseJson(std::string_view text, std::string_view name, const JsonL
         fmt::format("{}: {} bytes, at most {} are read", name, text.size(), limits.bytes));
   }
   try {
-    Builder builder(text, name, limits.depth);
+    Builder builder(text, name, limits);
     if (!json::sax_parse(text.begin(), text.end(), &builder)) return builder.error();
     return builder.Take();
   } catch (const std::bad_alloc&) {

@@ -19,6 +19,7 @@ namespace quarry {
 
 struct JsonLimits {
   size_t bytes = size_t{4} << 20;
+  size_t values = size_t{1} << 18;
   int depth = 32;  // of nested objects and lists
 };
 
@@ -28,6 +29,12 @@ struct JsonLimits {
 // line and column: `config.json:3:14: not valid JSON: ...`.
 Result<nlohmann::json> ParseJson(std::string_view text, std::string_view name,
                                  const JsonLimits& limits = {});
+
+// `name:line:column: not valid JSON: reason`, for readers that run nlohmann's parser themselves.
+// `position` is the number of bytes of `text` that it had read, the offending one included; `what`
+// its exception's text.
+Status JsonSyntaxError(std::string_view text, size_t position, std::string_view name,
+                       std::string_view what);
 
 // What messages show of a value: 6, "six", null, an object, a list.
 std::string ShowJson(const nlohmann::json& value);

@@ -1,7 +1,7 @@
 #include "format/safetensors.h"
 
 #include <algorithm>
-#include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 

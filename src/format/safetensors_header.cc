@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/quoted.h"
-#include "format/json_position.h"
+#include "format/json.h"
 
 namespace quarry {
 namespace {

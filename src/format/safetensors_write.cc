@@ -1,4 +1,4 @@
-#include <exception>
+#include <new>
 #include <set>
 
 #include <fmt/format.h>

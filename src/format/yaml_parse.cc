@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <new>
 #include <sstream>
 #include <utility>
 

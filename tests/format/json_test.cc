@@ -60,6 +60,8 @@ TEST(Json, RefusesRepeatedKeys) {
 TEST(Json, IsBounded) {
   EXPECT_EQ(Error("[[[]]]", {.depth = 2}), "a.json: nested deeper than 2 objects and lists");
   EXPECT_EQ(Error("[[[]]]", {.depth = 3}), "");
+  EXPECT_EQ(Error("[1, {}]", {.values = 2}), "a.json: more than 2 values");
+  EXPECT_EQ(Error("[1, {}]", {.values = 3}), "");
   EXPECT_EQ(Error("[1, 2]", {.bytes = 5}), "a.json: 6 bytes, at most 5 are read");
   EXPECT_THAT(Error(std::string(1 << 20, '[')), HasSubstr("nested deeper"));
 }
