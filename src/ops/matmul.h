@@ -19,9 +19,9 @@ enum class Epilogue {
 // least that far apart.
 int64_t OutputColumns(const PackedMatrix& w, Epilogue epilogue);
 
-// x: [m][x_stride] f32, x_stride >= k. y: [m][y_stride] f32. Sums are in f32; with bf16 weights on
-// a kernel set that prefers bf16, x is rounded to bf16 first if m > kGemvMaxRows. A row of Y does
-// not depend on m beyond that, nor on the number of threads.
+// x: [m][x_stride] f32, x_stride >= k. y: [m][y_stride] f32. Sums are in f32; x is rounded to
+// bf16 first if the weights are bf16, m > kGemvMaxRows and the context asks for bf16 products. A row
+// of Y does not depend on m beyond that, nor on the number of threads.
 void MatMul(const PackedMatrix& w, const float* x, int64_t x_stride, int64_t m, Epilogue epilogue,
             float* y, int64_t y_stride, ExecContext& ctx);
 
