@@ -1,0 +1,191 @@
+#include "text/regex.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include <fmt/format.h>
+#include <pcre2.h>
+
+#include "base/utf8.h"
+#include "text/regex_syntax.h"
+#include "text/unicode.h"
+
+namespace quarry::text {
+namespace {
+
+constexpr size_t kMaxPatternBytes = 64 << 10;
+// Backtracking steps of one match: this, and so many for each byte of the text.
+constexpr uint64_t kMinSteps = 10'000'000;
+constexpr uint64_t kStepsPerByte = 100;
+// Stack of compiled code, reserved when a match needs more than 32 KiB; and the heap of PCRE2's
+// interpreter, which takes over where that stack ends.
+constexpr size_t kMaxJitStackBytes = 64 << 20;
+constexpr uint32_t kMaxHeapKiB = 256 << 10;
+
+struct FreeCode {
+  void operator()(pcre2_code* p) const { pcre2_code_free(p); }
+};
+struct FreeContext {
+  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
+};
+struct FreeData {
+  void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
+};
+struct FreeStack {
+  void operator()(pcre2_jit_stack* p) const { pcre2_jit_stack_free(p); }
+};
+
+std::string ErrorText(int code) {
+  PCRE2_UCHAR buffer[256];
+  if (pcre2_get_error_message(code, buffer, sizeof buffer) < 0) return fmt::format("code {}", code);
+  return reinterpret_cast<const char*>(buffer);
+}
+
+// Cuts a long pattern short for a message.
+std::string Shown(std::string_view pattern) {
+  constexpr size_t kShown = 60;
+  if (pattern.size() <= kShown) return ReplaceInvalidUtf8(pattern);
+  return ReplaceInvalidUtf8(pattern.substr(0, CompleteUtf8Prefix(pattern.substr(0, kShown)))) + "...";
+}
+
+PCRE2_SPTR Bytes(std::string_view s) {
+  // PCRE2 takes no null pointer, not even for an empty text.
+  return reinterpret_cast<PCRE2_SPTR>(s.data() == nullptr ? "" : s.data());
+}
+
+// `text` with characters that PCRE2 does not know replaced by older ones of the same length, if
+// there are any; `copy` holds it then.
+std::string_view KnownToPcre2(std::string_view text, std::string& copy) {
+  copy.clear();
+  for (size_t i = 0; i < text.size();) {
+    if (static_cast<unsigned char>(text[i]) < 0xE0) {  // nothing new below U+0800
+      ++i;
+      continue;
+    }
+    const Utf8Step step = DecodeUtf8(text, i);
+    const char32_t older = OlderEquivalent(step.code_point);
+    if (older != step.code_point) {
+      if (copy.empty()) copy = text;
+      std::string bytes;
+      AppendUtf8(older, bytes);
+      copy.replace(i, bytes.size(), bytes);
+    }
+    i += static_cast<size_t>(step.length);
+  }
+  return copy.empty() ? text : std::string_view(copy);
+}
+
+}  // namespace
+
+struct Regex::Code {
+  std::unique_ptr<pcre2_code, FreeCode> code;
+  bool jit = false;
+  std::string shown;
+};
+
+Regex::Regex(std::unique_ptr<const Code> code) : code_(std::move(code)) {}
+Regex::Regex(Regex&&) noexcept = default;
+Regex& Regex::operator=(Regex&&) noexcept = default;
+Regex::~Regex() = default;
+
+Result<Regex> Regex::Compile(std::string_view pattern) {
+  const auto where = [&] { return fmt::format("pattern \"{}\"", Shown(pattern)); };
+  if (pattern.size() > kMaxPatternBytes) {
+    return Unsupported(fmt::format("{}: {} bytes, at most {} are allowed", where(), pattern.size(),
+                                   kMaxPatternBytes));
+  }
+  if (!IsValidUtf8(pattern)) return InvalidArgument(where() + ": not UTF-8");
+  const Result<std::string> translated = TranslatePattern(pattern);
+  if (!translated.ok()) return translated.status().WithPrefix(where());
+
+  std::unique_ptr<pcre2_compile_context, void (*)(pcre2_compile_context*)> context(
+      pcre2_compile_context_create(nullptr), pcre2_compile_context_free);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  auto code = std::make_unique<Code>();
+  code->code.reset(pcre2_compile(Bytes(*translated), translated->size(),
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset,
+                                 context.get()));
+  if (code->code == nullptr) {
+    return InvalidArgument(fmt::format("{}: {}", where(), ErrorText(error)));
+  }
+  code->jit = pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE) == 0;
+  code->shown = Shown(pattern);
+  return Regex(std::unique_ptr<const Code>(std::move(code)));
+}
+
+struct RegexMatcher::State {
+  const Regex::Code* code;
+  std::unique_ptr<pcre2_match_context, FreeContext> context;
+  std::unique_ptr<pcre2_match_data, FreeData> data;
+  std::unique_ptr<pcre2_jit_stack, FreeStack> stack;
+  std::string copy;
+
+  int MatchAt(std::string_view text, size_t start);
+};
+
+RegexMatcher::RegexMatcher(const Regex& regex) : state_(std::make_unique<State>()) {
+  state_->code = regex.code_.get();
+  state_->context.reset(pcre2_match_context_create(nullptr));
+  state_->data.reset(pcre2_match_data_create(1, nullptr));
+  pcre2_set_heap_limit(state_->context.get(), kMaxHeapKiB);
+}
+RegexMatcher::RegexMatcher(RegexMatcher&&) noexcept = default;
+RegexMatcher::~RegexMatcher() = default;
+
+// PCRE2's result for the first match at or after `start`.
+int RegexMatcher::State::MatchAt(std::string_view text, size_t start) {
+  const pcre2_code* re = code->code.get();
+  if (code->jit) {
+    int rc = pcre2_jit_match(re, Bytes(text), text.size(), start, PCRE2_NO_UTF_CHECK, data.get(),
+                             context.get());
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && stack == nullptr) {
+      stack.reset(pcre2_jit_stack_create(64 << 10, kMaxJitStackBytes, nullptr));
+      pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+      rc = pcre2_jit_match(re, Bytes(text), text.size(), start, PCRE2_NO_UTF_CHECK, data.get(),
+                           context.get());
+    }
+    if (rc != PCRE2_ERROR_JIT_STACKLIMIT) return rc;
+  }
+  return pcre2_match(re, Bytes(text), text.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                     data.get(), context.get());
+}
+
+Status RegexMatcher::Split(std::string_view text, std::vector<Match>& out) {
+  if (text.empty()) {
+    out.push_back({0, 0, false});
+    return OkStatus();
+  }
+  const std::string_view subject = KnownToPcre2(text, state_->copy);
+  const uint64_t steps = std::min<uint64_t>(kMinSteps + kStepsPerByte * text.size(), UINT32_MAX);
+  pcre2_set_match_limit(state_->context.get(), static_cast<uint32_t>(steps));
+
+  size_t covered = 0;  // everything before is in `out`
+  size_t search = 0;
+  bool matched = false;
+  while (search <= text.size()) {
+    const int rc = state_->MatchAt(subject, search);
+    if (rc == PCRE2_ERROR_NOMATCH) break;
+    if (rc < 0) {
+      return InvalidArgument(fmt::format("pattern \"{}\" on a text of {} bytes: {}",
+                                         state_->code->shown, text.size(), ErrorText(rc)));
+    }
+    const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(state_->data.get());
+    const size_t end = ovector[1];
+    const size_t begin = std::min<size_t>(ovector[0], end);  // \K in a lookahead may swap them
+    if (begin < covered || (begin == end && matched && end == covered)) {
+      if (search >= text.size()) break;
+      search += static_cast<size_t>(DecodeUtf8(text, search).length);
+      continue;
+    }
+    if (covered < begin) out.push_back({covered, begin, false});
+    out.push_back({begin, end, true});
+    covered = search = end;
+    matched = true;
+  }
+  if (covered < text.size()) out.push_back({covered, text.size(), false});
+  return OkStatus();
+}
+
+}  // namespace quarry::text
