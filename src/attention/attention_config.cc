@@ -124,7 +124,7 @@ Result<AttentionConfig> DefaultAttentionConfig(std::string_view name) {
   ForEachMethod([&](auto config) {
     if (config.kName == canonical) found = config;
   });
-  if (found.has_value()) return *std::move(found);
+  if (found.has_value()) return *found;
 
   std::vector<std::string_view> known = MethodNames();
   for (const auto& [alias, target] : kAliases) known.push_back(alias);
