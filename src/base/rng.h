@@ -34,7 +34,7 @@ class Rng {
   double Uniform() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
   // Uniform in [0, n). REQUIRES: n > 0. The bias is below n / 2^64.
   uint64_t Below(uint64_t n) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(Next()) * n) >> 64);
+    return Next() % n;
   }
 
  private:
