@@ -1,5 +1,6 @@
-// Tokenizer fixtures: FOLDER/<tokenizer>/{tokenizer.json[.gz], encode, stages, decode, stream}.jsonl,
-// FOLDER/_split (expressions alone) and FOLDER/_variants (tokenizers made from others).
+// Tokenizer fixtures: FOLDER/<tokenizer>/{tokenizer.json[.gz], encode, stages, decode,
+// stream}.jsonl, FOLDER/_split (expressions alone) and FOLDER/_variants (tokenizers made from
+// others).
 
 #include <algorithm>
 #include <functional>
@@ -11,8 +12,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/utf8.h"
 #include "quarry/tokenizer.h"
+
+#include "base/utf8.h"
 #include "tests/quarry_golden/report.h"
 #include "tests/support/gzip.h"
 #include "text/pieces.h"
@@ -98,7 +100,8 @@ constexpr EncodeOptions kWithSpecial = {.add_special_tokens = true, .parse_speci
 void CheckEncodeCase(const Loaded& t, const Json& c, Tally& tally) {
   const auto text = c["text"].get<std::string>();
   tally.Expect(c, "ids", t.tokenizer.Encode(text, kPlain), c["ids"]);
-  tally.Expect(c, "ids_with_special", t.tokenizer.Encode(text, kWithSpecial), c["ids_with_special"]);
+  tally.Expect(c, "ids_with_special", t.tokenizer.Encode(text, kWithSpecial),
+               c["ids_with_special"]);
   tally.Expect(c, "decoded", t.tokenizer.Decode(c["ids"].get<Ids>()), c["decoded"]);
   tally.Expect(c, "decoded_skip_special",
                t.tokenizer.Decode(c["ids_with_special"].get<Ids>(), {.skip_special = true}),
@@ -113,6 +116,7 @@ void CheckStages(const Loaded& t, const fs::path& dir, Tally& tally) {
   std::map<std::string, std::string> texts;
   for (const Json& c : ReadLines(dir / "encode.jsonl")) texts[c["name"]] = c["text"];
   for (const Json& c : ReadLines(dir / "stages.jsonl")) {
+    tally.ExpectTrue(c, "a stage", t.pipeline != nullptr, "");
     const Result<std::string> normalized = t.pipeline->Normalize(texts.at(c["name"]));
     if (c.contains("normalized")) tally.Expect(c, "normalized", normalized, c["normalized"]);
     if (!c.contains("pieces")) continue;
@@ -148,7 +152,8 @@ void CheckStream(const Loaded& t, const fs::path& dir, Tally& tally) {
     };
     for (const TokenId id : c["ids"].get<Ids>()) take(stream.Add(id));
     take(stream.Flush());
-    if (exact) tally.ExpectTrue(c, "the joined text", text == whole, Json(text).dump(-1, ' ', true));
+    if (exact)
+      tally.ExpectTrue(c, "the joined text", text == whole, Json(text).dump(-1, ' ', true));
   }
 }
 
@@ -159,9 +164,10 @@ void CheckTokenizer(const fs::path& dir, Report& report) {
   const Result<Loaded> loaded = Load(*json);
   if (!loaded.ok()) return report.Error(name, loaded.status().message());
   using Check = void (*)(const Loaded&, const fs::path&, Tally&);
-  for (const auto& [file, check] :
-       {std::pair<const char*, Check>("encode", CheckEncode), {"stages", CheckStages},
-        {"decode", CheckDecode}, {"stream", CheckStream}}) {
+  for (const auto& [file, check] : {std::pair<const char*, Check>("encode", CheckEncode),
+                                    {"stages", CheckStages},
+                                    {"decode", CheckDecode},
+                                    {"stream", CheckStream}}) {
     if (!fs::exists(dir / (std::string(file) + ".jsonl"))) continue;
     Tally tally;
     check(*loaded, dir, tally);
