@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 #include "text/unicode.h"
 
@@ -69,14 +70,14 @@ Result<AddedVocabulary> AddedVocabulary::Create(std::vector<AddedToken> tokens,
   for (size_t i = 0; i < v.tokens_.size(); ++i) {
     const AddedToken& token = v.tokens_[i];
     if (const AddedToken* other = v.Find(token.id)) {
-      return CorruptData(fmt::format("added tokens \"{}\" and \"{}\" both have id {}",
-                                     other->content, token.content, token.id));
+      return CorruptData(fmt::format("added tokens {} and {} both have id {}",
+                                     Quoted(other->content), Quoted(token.content), token.id));
     }
     std::string text = token.content;
     if (token.normalized && normalizer != nullptr) {
       bool at_start = true;
       if (Status s = normalizer->Apply(text, at_start); !s.ok()) {
-        return s.WithPrefix(fmt::format("added token \"{}\"", token.content));
+        return s.WithPrefix(fmt::format("added token {}", Quoted(token.content)));
       }
     }
     if (!text.empty()) {
@@ -142,8 +143,10 @@ void AddedVocabulary::Split(std::string_view text, bool normalized, bool parse_s
     size_t end = i + length;
     i = end;  // shorter tokens inside a rejected one are not looked for
     if (token->single_word && !IsWholeWord(text.substr(0, begin), text.substr(end))) continue;
-    if (token->lstrip) begin = std::max(begin - SpacesAtEnd(text.substr(0, begin)), covered);
+    if (token->lstrip) begin -= SpacesAtEnd(text.substr(0, begin));
     if (token->rstrip) end += SpacesAtBegin(text.substr(end));
+    begin = std::max(begin, covered);  // the token before may have taken its blanks
+    if (begin >= end) continue;
     if (covered < begin) out.push_back({covered, begin});
     out.push_back({begin, end, token->id});
     covered = end;

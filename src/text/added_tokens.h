@@ -10,6 +10,7 @@
 
 #include "quarry/status.h"
 #include "quarry/types.h"
+
 #include "text/model.h"
 #include "text/normalizer.h"
 #include "text/pieces.h"
@@ -24,7 +25,7 @@ struct AddedToken {
   bool lstrip = false;       // takes white space before it along
   bool rstrip = false;       // takes white space after it along
   bool normalized = false;   // normalised itself, and looked for in the normalised text
-  bool special = false;      // control token: dropped by skip_special, not parsed without parse_special
+  bool special = false;  // control token: dropped by skip_special, not parsed without parse_special
 };
 
 // Immutable; safe to use from any number of threads.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 
 namespace quarry::text {
@@ -258,7 +259,8 @@ class BpeEncoder final : public PieceEncoder {
         continue;
       } else if (o.unk_token) {
         if (model_.unk_ < 0) {
-          return CorruptData(fmt::format("unk_token \"{}\" is not in the vocabulary", *o.unk_token));
+          return CorruptData(
+              fmt::format("unk_token {} is not in the vocabulary", Quoted(*o.unk_token)));
         }
         if (!o.fuse_unk) release();
         if (!unknown) unknown = begin;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/bpe_merge.h"
 #include "text/model.h"
 #include "text/prefix_trie.h"
@@ -64,8 +65,8 @@ class BpeModel final : public Model {
   MergeTable merges_;
   TokenId unk_ = Vocabulary::kNone;
   std::array<TokenId, 256> byte_ids_{};
-  bool plain_ = true;            // no prefix, suffix or user-defined tokens
-  size_t longest_token_ = 0;     // in bytes
+  bool plain_ = true;              // no prefix, suffix or user-defined tokens
+  size_t longest_token_ = 0;       // in bytes
   std::vector<TokenId> char_ids_;  // by code point, for the first 2048
   std::vector<uint64_t> joins_;    // a Bloom filter with one hash over pairs of characters
   PrefixTrie user_defined_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quarry/types.h"
+
 #include "text/model.h"
 
 namespace quarry::text {

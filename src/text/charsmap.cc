@@ -27,8 +27,8 @@ Result<Charsmap> Charsmap::Parse(std::string_view bytes) {
   }
   const size_t trie_bytes = ReadU32(bytes, 0);
   if (trie_bytes > bytes.size() - 4 || trie_bytes % 4 != 0 || trie_bytes == 0) {
-    return CorruptData(fmt::format("character map: a trie of {} bytes in {} bytes", trie_bytes,
-                                   bytes.size()));
+    return CorruptData(
+        fmt::format("character map: a trie of {} bytes in {} bytes", trie_bytes, bytes.size()));
   }
   Charsmap map;
   map.units_.reserve(trie_bytes / 4);
@@ -59,13 +59,12 @@ std::optional<Charsmap::Hit> Charsmap::Search(std::string_view text, bool shorte
   return found;
 }
 
-Status PrecompiledNormalizer::Apply(std::string& text, bool& at_start) const {
+Status PrecompiledNormalizer::Apply(std::string& text, bool&) const {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
     const size_t length = GraphemeLength(text, i);
     const std::string_view grapheme = std::string_view(text).substr(i, length);
-    const size_t before = out.size();
     const auto whole = length < 6 ? map_.Shortest(grapheme) : std::nullopt;
     if (whole) {
       out += whole->replacement;
@@ -78,7 +77,6 @@ Status PrecompiledNormalizer::Apply(std::string& text, bool& at_start) const {
         j += n;
       }
     }
-    if (i == 0 && out.size() == before) at_start = false;
     i += length;
   }
   text = std::move(out);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/normalizer.h"
 
 namespace quarry::text {

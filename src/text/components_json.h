@@ -1,10 +1,12 @@
 // The parts of a tokenizer.json, one function each. Every error names the place in the file. What
-// Quarry does not do is refused with kUnsupported, what the format does not allow with kCorruptData.
+// Quarry does not do is refused with kUnsupported, what the format does not allow with
+// kCorruptData.
 #pragma once
 
 #include <memory>
 
 #include "quarry/status.h"
+
 #include "text/decoder.h"
 #include "text/json_fields.h"
 #include "text/model.h"
@@ -34,8 +36,8 @@ Status CheckDepth(const JsonFields& fields, int depth);
 
 // The parts of a sequence, each read by `parse(fields, depth + 1)`.
 template <typename Part, typename Parse>
-Result<std::vector<std::unique_ptr<Part>>> ParseParts(JsonFields& fields, const char* key, int depth,
-                                                      Parse parse) {
+Result<std::vector<std::unique_ptr<Part>>> ParseParts(JsonFields& fields, const char* key,
+                                                      int depth, Parse parse) {
   if (Status s = CheckDepth(fields, depth); !s.ok()) return s;
   std::vector<std::unique_ptr<Part>> parts;
   if (!fields.Has(key)) return fields.Error(key, "is missing");

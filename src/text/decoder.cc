@@ -18,9 +18,18 @@ std::string Joined(const std::vector<std::string>& tokens) {
 }
 
 // English clean-up of the reference, in its order.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kCleanups = {{
-    {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"},
-    {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kCleanups = {
+    {{" .", "."},
+     {" ?", "?"},
+     {" !", "!"},
+     {" ,", ","},
+     {" ' ", "'"},
+     {" n't", "n't"},
+     {" 'm", "'m"},
+     {" do not", " don't"},
+     {" 's", "'s"},
+     {" 've", "'ve"},
+     {" 're", "'re"}}};
 
 }  // namespace
 
@@ -46,9 +55,7 @@ Status ByteLevelDecoder::Decode(std::vector<std::string>& tokens) const {
   return OkStatus();
 }
 
-std::unique_ptr<DecoderStream> ByteLevelDecoder::NewStream() const {
-  return NewByteLevelStream();
-}
+std::unique_ptr<DecoderStream> ByteLevelDecoder::NewStream() const { return NewByteLevelStream(); }
 
 Status ByteFallbackDecoder::Decode(std::vector<std::string>& tokens) const {
   std::vector<std::string> out;
@@ -84,9 +91,7 @@ Status FuseDecoder::Decode(std::vector<std::string>& tokens) const {
   return OkStatus();
 }
 
-std::unique_ptr<DecoderStream> FuseDecoder::NewStream() const {
-  return NewPassingStream();
-}
+std::unique_ptr<DecoderStream> FuseDecoder::NewStream() const { return NewPassingStream(); }
 
 Status StripDecoder::DecodeToken(bool, std::string& token) const {
   size_t begin = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/replacement.h"
 
 namespace quarry::text {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/components_json.h"
 
 namespace quarry::text {
@@ -20,7 +21,7 @@ DecoderResult ParseStrip(JsonFields& fields) {
   if (start < 0) return fields.Error("start", "must not be negative");
   if (stop < 0) return fields.Error("stop", "must not be negative");
   return Made(fields, std::make_unique<StripDecoder>(content, static_cast<size_t>(start),
-                                        static_cast<size_t>(stop)));
+                                                     static_cast<size_t>(stop)));
 }
 
 DecoderResult ParseMetaspace(JsonFields& fields) {
@@ -28,7 +29,7 @@ DecoderResult ParseMetaspace(JsonFields& fields) {
   const bool add_prefix_space = fields.Bool("add_prefix_space", true);
   const auto scheme = fields.OptionalString("prepend_scheme");
   return Made(fields,
-                std::make_unique<MetaspaceDecoder>(mark, add_prefix_space && scheme != "never"));
+              std::make_unique<MetaspaceDecoder>(mark, add_prefix_space && scheme != "never"));
 }
 
 DecoderResult ParseReplace(JsonFields& fields) {
@@ -81,7 +82,7 @@ DecoderResult ParseDecoder(JsonFields fields, int depth) {
     if (Status s = AppendSequence(fields, depth, parts); !s.ok()) return s;
     return Made(fields, std::make_unique<DecoderSequence>(std::move(parts)));
   }
-  return Unsupported(fmt::format("{}: the decoder \"{}\"", fields.where(), type));
+  return Unsupported(fmt::format("{}: the decoder {}", fields.where(), Quoted(type)));
 }
 
 }  // namespace quarry::text

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "quarry/tokenizer.h"
+
 #include "text/pipeline.h"
 
 namespace quarry {

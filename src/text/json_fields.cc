@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 
 namespace quarry::text {
@@ -10,14 +11,20 @@ namespace {
 std::string_view TypeName(simdjson::dom::element value) {
   using Type = simdjson::dom::element_type;
   switch (value.type()) {
-    case Type::ARRAY: return "an array";
-    case Type::OBJECT: return "an object";
+    case Type::ARRAY:
+      return "an array";
+    case Type::OBJECT:
+      return "an object";
     case Type::INT64:
     case Type::UINT64:
-    case Type::DOUBLE: return "a number";
-    case Type::STRING: return "a string";
-    case Type::BOOL: return "a boolean";
-    case Type::NULL_VALUE: return "null";
+    case Type::DOUBLE:
+      return "a number";
+    case Type::STRING:
+      return "a string";
+    case Type::BOOL:
+      return "a boolean";
+    case Type::NULL_VALUE:
+      return "null";
   }
   return "something else";
 }
@@ -76,7 +83,7 @@ std::string_view JsonFields::Char(const char* key) {
   const std::string_view text = String(key);
   if (!ok()) return " ";
   if (text.empty() || static_cast<size_t>(DecodeUtf8(text, 0).length) != text.size()) {
-    Fail(Error(key, fmt::format("is \"{}\", must be one character", text)));
+    Fail(Error(key, fmt::format("is {}, must be one character", Quoted(text))));
     return " ";
   }
   return text;
@@ -130,8 +137,8 @@ std::vector<JsonFields> JsonFields::Objects(const char* key) {
   const simdjson::dom::array elements = Elements(key);
   if (!ok()) return out;
   for (const simdjson::dom::element element : elements) {
-    out.emplace_back(element, fmt::format("{}{}{}[{}]", where_, where_.empty() ? "" : ".", key,
-                                          out.size()));
+    out.emplace_back(element,
+                     fmt::format("{}{}{}[{}]", where_, where_.empty() ? "" : ".", key, out.size()));
     if (!out.back().ok()) {
       Fail(out.back().status());
       break;

@@ -7,6 +7,7 @@
 
 #include "quarry/status.h"
 #include "quarry/types.h"
+
 #include "text/vocabulary.h"
 
 namespace quarry::text {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/bpe.h"
 #include "text/components_json.h"
 #include "text/unigram.h"
@@ -23,7 +24,7 @@ Result<Vocabulary> ParseVocabulary(JsonFields& fields) {
   for (const auto [token, value] : members) {
     int64_t id = -1;
     if (value.get(id) != simdjson::SUCCESS) {
-      return fields.Error("vocab", fmt::format("has no whole number for \"{}\"", token));
+      return fields.Error("vocab", fmt::format("has no whole number for {}", Quoted(token)));
     }
     if (Status s = vocabulary.Add(token, id); !s.ok()) {
       return s.WithPrefix(fields.where() + ".vocab");
@@ -64,7 +65,8 @@ Result<std::vector<Merge>> ParseMerges(JsonFields& fields, const Vocabulary& voc
       return CorruptData(place + ": must be two tokens with a blank between, or a pair of tokens");
     }
     if (right.size() < prefix_length) {
-      return CorruptData(fmt::format("{}: \"{}\" lacks the continuing_subword_prefix", place, right));
+      return CorruptData(
+          fmt::format("{}: {} lacks the continuing_subword_prefix", place, Quoted(right)));
     }
     joined = left;
     joined += right.substr(prefix_length);
@@ -72,7 +74,7 @@ Result<std::vector<Merge>> ParseMerges(JsonFields& fields, const Vocabulary& voc
     for (const auto& [id, token] : {std::pair(m.left, left), std::pair(m.right, right),
                                     std::pair(m.result, std::string_view(joined))}) {
       if (id < 0) {
-        return CorruptData(fmt::format("{}: \"{}\" is not in the vocabulary", place, token));
+        return CorruptData(fmt::format("{}: {} is not in the vocabulary", place, Quoted(token)));
       }
     }
     merges.push_back(m);
@@ -87,7 +89,8 @@ ModelResult ParseBpe(JsonFields& fields) {
     return fields.Error("dropout", "must be a number");
   }
   if (dropout != 0) {
-    return Unsupported(fmt::format("{}: dropout is {}, Quarry encodes without", fields.where(), dropout));
+    return Unsupported(
+        fmt::format("{}: dropout is {}, Quarry encodes without", fields.where(), dropout));
   }
   BpeOptions options;
   if (const auto unk = fields.OptionalString("unk_token")) options.unk_token = *unk;
@@ -122,7 +125,8 @@ ModelResult ParseUnigram(JsonFields& fields) {
     double score = 0;
     if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
         pair.at(0).get(token) != simdjson::SUCCESS || pair.at(1).get(score) != simdjson::SUCCESS) {
-      return fields.Error("vocab", fmt::format("must have a token and its score at {}", scores.size()));
+      return fields.Error("vocab",
+                          fmt::format("must have a token and its score at {}", scores.size()));
     }
     if (Status s = vocabulary.Add(token, static_cast<int64_t>(scores.size())); !s.ok()) {
       return s.WithPrefix(fields.where() + ".vocab");
@@ -181,7 +185,7 @@ ModelResult ParseModel(JsonFields fields) {
   if (type == "Unigram") return ParseUnigram(fields);
   if (type == "WordPiece") return ParseWordPiece(fields);
   if (type == "WordLevel") return ParseWordLevel(fields);
-  return Unsupported(fmt::format("{}: the model type \"{}\"", fields.where(), type));
+  return Unsupported(fmt::format("{}: the model type {}", fields.where(), Quoted(type)));
 }
 
 }  // namespace quarry::text

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/replacement.h"
 #include "text/unicode.h"
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/base64.h"
 #include "text/charsmap.h"
 #include "text/components_json.h"
@@ -29,7 +30,8 @@ NormalizerResult ParseReplace(JsonFields& fields) {
   Result<Pattern> pattern = ParsePattern(fields, "pattern");
   if (!pattern.ok()) return pattern.status();
   const std::string content(fields.String("content"));
-  return Made(fields, std::make_unique<ReplaceNormalizer>(Replacement(std::move(*pattern), content)));
+  return Made(fields,
+              std::make_unique<ReplaceNormalizer>(Replacement(std::move(*pattern), content)));
 }
 
 NormalizerResult ParseBert(JsonFields& fields) {
@@ -71,7 +73,7 @@ NormalizerResult ParseNormalizer(JsonFields fields, int depth) {
     if (!parts.ok()) return parts.status();
     return Made(fields, std::make_unique<NormalizerSequence>(std::move(*parts)));
   }
-  return Unsupported(fmt::format("{}: the normalizer \"{}\"", fields.where(), type));
+  return Unsupported(fmt::format("{}: the normalizer {}", fields.where(), Quoted(type)));
 }
 
 }  // namespace quarry::text

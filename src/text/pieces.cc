@@ -58,15 +58,22 @@ void AppendSplit(const Piece& piece, SplitBehavior behavior, std::vector<Match>&
                  std::vector<Piece>& out) {
   switch (behavior) {
     case SplitBehavior::kRemoved:
-    case SplitBehavior::kIsolated: break;
-    case SplitBehavior::kMergedWithPrevious: MergeWithPrevious(matches); break;
-    case SplitBehavior::kMergedWithNext: MergeWithNext(matches); break;
-    case SplitBehavior::kContiguous: MergeContiguous(matches); break;
+    case SplitBehavior::kIsolated:
+      break;
+    case SplitBehavior::kMergedWithPrevious:
+      MergeWithPrevious(matches);
+      break;
+    case SplitBehavior::kMergedWithNext:
+      MergeWithNext(matches);
+      break;
+    case SplitBehavior::kContiguous:
+      MergeContiguous(matches);
+      break;
   }
   for (const Match& m : matches) {
     if (m.begin == m.end || (m.is_match && behavior == SplitBehavior::kRemoved)) continue;
-    out.push_back({piece.begin + m.begin, piece.begin + m.end, kNoToken,
-                   piece.at_start && m.begin == 0});
+    out.push_back(
+        {piece.begin + m.begin, piece.begin + m.end, kNoToken, piece.at_start && m.begin == 0});
   }
   matches.clear();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/types.h"
+
 #include "text/regex.h"
 
 namespace quarry::text {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 
 namespace quarry::text {
@@ -21,8 +22,8 @@ Result<std::shared_ptr<const Pipeline>> Pipeline::Create(TokenizerParts parts) {
   TokenizerParts& in = p->parts_;
   for (const AddedToken& token : in.added_tokens) {
     if (token.id < 0 || token.id >= kMaxTokenIds) {
-      return CorruptData(fmt::format("added token \"{}\" has id {}, ids are 0 to {}", token.content,
-                                     token.id, kMaxTokenIds - 1));
+      return CorruptData(fmt::format("added token {} has id {}, ids are 0 to {}",
+                                     Quoted(token.content), token.id, kMaxTokenIds - 1));
     }
   }
   Result<AddedVocabulary> added =
@@ -59,12 +60,13 @@ Result<std::vector<TokenId>> Pipeline::Encode(std::string_view text,
       continue;
     }
     const std::string_view view = text.substr(part.begin, part.end - part.begin);
-    if (Status s = EncodeText(view, part.begin == 0, options.parse_special, *encoder, ids); !s.ok()) {
+    if (Status s = EncodeText(view, part.begin == 0, options.parse_special, *encoder, ids);
+        !s.ok()) {
       return s;
     }
   }
-  if (options.add_special_tokens && parts_.post_processor != nullptr) {
-    parts_.post_processor->Apply(ids);
+  if (parts_.post_processor != nullptr) {
+    parts_.post_processor->Apply(options.add_special_tokens, ids);
   }
   return ids;
 }

@@ -11,6 +11,7 @@
 #include "quarry/status.h"
 #include "quarry/tokenizer.h"
 #include "quarry/types.h"
+
 #include "text/added_tokens.h"
 #include "text/decoder.h"
 #include "text/model.h"
@@ -58,8 +59,8 @@ class Pipeline {
  private:
   explicit Pipeline(TokenizerParts parts) : parts_(std::move(parts)) {}
   // Encodes text between added tokens; `at_start` if nothing stands before it.
-  Status EncodeText(std::string_view text, bool at_start, bool parse_special,
-                    PieceEncoder& encoder, std::vector<TokenId>& out) const;
+  Status EncodeText(std::string_view text, bool at_start, bool parse_special, PieceEncoder& encoder,
+                    std::vector<TokenId>& out) const;
 
   TokenizerParts parts_;
   AddedVocabulary added_;

@@ -4,21 +4,17 @@
 
 namespace quarry::text {
 
-void TemplatePostProcessor::Apply(std::vector<TokenId>& ids) const {
+void TemplatePostProcessor::Apply(bool add_special, std::vector<TokenId>& ids) const {
   std::vector<TokenId> out;
   out.reserve(ids.size() + slots_.size());
   for (const Slot& slot : slots_) {
-    if (slot) {
-      out.push_back(*slot);
-    } else {
+    if (!slot) {
       out.insert(out.end(), ids.begin(), ids.end());
+    } else if (add_special) {
+      out.push_back(*slot);
     }
   }
   ids = std::move(out);
-}
-
-void PostProcessorSequence::Apply(std::vector<TokenId>& ids) const {
-  for (const auto& part : parts_) part->Apply(ids);
 }
 
 }  // namespace quarry::text

@@ -1,8 +1,6 @@
 // Post-processors: put special tokens around the ids of a text.
 #pragma once
 
-#include <cstddef>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -14,29 +12,20 @@ namespace quarry::text {
 class PostProcessor {
  public:
   virtual ~PostProcessor() = default;
-  virtual void Apply(std::vector<TokenId>& ids) const = 0;
+  // Without `add_special` special tokens are left out; what else the processor does it does.
+  virtual void Apply(bool add_special, std::vector<TokenId>& ids) const = 0;
 };
 
-// A row of special tokens and places for the text.
+// A row of special tokens and places for the ids of the text.
 class TemplatePostProcessor final : public PostProcessor {
  public:
-  // nullopt: the ids of the text.
+  // nullopt: the text.
   using Slot = std::optional<TokenId>;
   explicit TemplatePostProcessor(std::vector<Slot> slots) : slots_(std::move(slots)) {}
-  void Apply(std::vector<TokenId>& ids) const override;
+  void Apply(bool add_special, std::vector<TokenId>& ids) const override;
 
  private:
   std::vector<Slot> slots_;
-};
-
-class PostProcessorSequence final : public PostProcessor {
- public:
-  explicit PostProcessorSequence(std::vector<std::unique_ptr<PostProcessor>> parts)
-      : parts_(std::move(parts)) {}
-  void Apply(std::vector<TokenId>& ids) const override;
-
- private:
-  std::vector<std::unique_ptr<PostProcessor>> parts_;
 };
 
 }  // namespace quarry::text

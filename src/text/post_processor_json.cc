@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/components_json.h"
 #include "text/vocabulary.h"
 
@@ -29,7 +30,8 @@ Status AppendSpecial(JsonFields& fields, std::string_view name, std::vector<Slot
   const std::string key(name);
   std::optional<JsonFields> entry = table ? table->Object(key.c_str()) : std::nullopt;
   if (!entry) {
-    return fields.Error("special_tokens", fmt::format("lacks \"{}\", which the template uses", name));
+    return fields.Error("special_tokens",
+                        fmt::format("lacks {}, which the template uses", Quoted(name)));
   }
   const simdjson::dom::array ids = entry->Elements("ids");
   if (!entry->ok()) return entry->status();
@@ -54,7 +56,8 @@ PostProcessorResult ParseTemplate(JsonFields& fields) {
       const std::string_view id = sequence->String("id");
       if (!sequence->ok()) return sequence->status();
       if (id != "A") {
-        return sequence->Error("id", fmt::format("is \"{}\", must be \"A\" for a single text", id));
+        return sequence->Error("id",
+                               fmt::format("is {}, must be \"A\" for a single text", Quoted(id)));
       }
       slots.push_back(std::nullopt);
     } else {
@@ -86,7 +89,8 @@ PostProcessorResult ParseClsSep(JsonFields& fields) {
   if (!cls.ok()) return cls.status();
   const Result<TokenId> sep = ParseTokenPair(fields, "sep");
   if (!sep.ok()) return sep.status();
-  return Made(fields, std::make_unique<TemplatePostProcessor>(std::vector<Slot>{*cls, std::nullopt, *sep}));
+  return Made(fields,
+              std::make_unique<TemplatePostProcessor>(std::vector<Slot>{*cls, std::nullopt, *sep}));
 }
 
 }  // namespace
@@ -100,9 +104,13 @@ PostProcessorResult ParsePostProcessor(JsonFields fields, int depth) {
   if (type == "Sequence") {
     auto parts = ParseParts<PostProcessor>(fields, "processors", depth, ParsePostProcessor);
     if (!parts.ok()) return parts.status();
-    return Made(fields, std::make_unique<PostProcessorSequence>(std::move(*parts)));
+    if (parts->size() > 1) {
+      return Unsupported(
+          fmt::format("{}: {} templates in one sequence", fields.where(), parts->size()));
+    }
+    return Made(fields, parts->empty() ? nullptr : std::move(parts->front()));
   }
-  return Unsupported(fmt::format("{}: the post-processor \"{}\"", fields.where(), type));
+  return Unsupported(fmt::format("{}: the post-processor {}", fields.where(), Quoted(type)));
 }
 
 }  // namespace quarry::text

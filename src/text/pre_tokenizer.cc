@@ -90,35 +90,35 @@ Status WordPreTokenizer::Apply(PieceList& list) const {
   };
   return SplitAll(list, SplitBehavior::kRemoved,
                   [&](std::string_view view, std::vector<Match>& out) {
-    for (size_t i = 0; i < view.size();) {
-      Utf8Step step = DecodeUtf8(view, i);
-      const Kind kind = kind_of(step.code_point);
-      size_t end = i + static_cast<size_t>(step.length);
-      while (end < view.size()) {
-        step = DecodeUtf8(view, end);
-        if (kind_of(step.code_point) != kind) break;
-        end += static_cast<size_t>(step.length);
-      }
-      out.push_back({i, end, kind == Kind::kSpace});
-      i = end;
-    }
-    return OkStatus();
-  });
+                    for (size_t i = 0; i < view.size();) {
+                      Utf8Step step = DecodeUtf8(view, i);
+                      const Kind kind = kind_of(step.code_point);
+                      size_t end = i + static_cast<size_t>(step.length);
+                      while (end < view.size()) {
+                        step = DecodeUtf8(view, end);
+                        if (kind_of(step.code_point) != kind) break;
+                        end += static_cast<size_t>(step.length);
+                      }
+                      out.push_back({i, end, kind == Kind::kSpace});
+                      i = end;
+                    }
+                    return OkStatus();
+                  });
 }
 
 Status FixedLengthPreTokenizer::Apply(PieceList& list) const {
   return SplitAll(list, SplitBehavior::kIsolated,
                   [&](std::string_view view, std::vector<Match>& out) {
-    for (size_t i = 0; i < view.size();) {
-      size_t end = i;
-      for (size_t n = 0; n < length_ && end < view.size(); ++n) {
-        end += static_cast<size_t>(DecodeUtf8(view, end).length);
-      }
-      out.push_back({i, end, false});
-      i = end;
-    }
-    return OkStatus();
-  });
+                    for (size_t i = 0; i < view.size();) {
+                      size_t end = i;
+                      for (size_t n = 0; n < length_ && end < view.size(); ++n) {
+                        end += static_cast<size_t>(DecodeUtf8(view, end).length);
+                      }
+                      out.push_back({i, end, false});
+                      i = end;
+                    }
+                    return OkStatus();
+                  });
 }
 
 Status MetaspacePreTokenizer::Apply(PieceList& list) const {
@@ -127,20 +127,20 @@ Status MetaspacePreTokenizer::Apply(PieceList& list) const {
     const bool wanted =
         prepend_ == Prepend::kAlways || (prepend_ == Prepend::kFirst && piece.at_start);
     if (wanted && !marked) out += replacement_;
-    for (const char c : view) {
-      if (c == ' ') {
-        out += replacement_;
-      } else {
-        out += c;
-      }
+    for (size_t begin = 0;;) {
+      const size_t blank = view.find(' ', begin);
+      out += view.substr(begin, blank - begin);
+      if (blank == std::string_view::npos) break;
+      out += replacement_;
+      begin = blank + 1;
     }
   });
   if (!split_) return OkStatus();
   return SplitAll(list, SplitBehavior::kMergedWithNext,
                   [&](std::string_view view, std::vector<Match>& out) {
-    MatchLiteral(view, replacement_, out);
-    return OkStatus();
-  });
+                    MatchLiteral(view, replacement_, out);
+                    return OkStatus();
+                  });
 }
 
 Status ByteLevelPreTokenizer::Apply(PieceList& list) const {

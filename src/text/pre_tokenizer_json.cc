@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/components_json.h"
 #include "text/unicode.h"
 
@@ -30,8 +31,7 @@ PreTokenizerResult ParseSplit(JsonFields& fields) {
   const Result<SplitBehavior> behavior = ParseBehavior(fields, nullptr);
   if (!behavior.ok()) return behavior.status();
   const bool invert = fields.Bool("invert", false);
-  return Made(fields,
-                std::make_unique<SplitPreTokenizer>(std::move(*pattern), *behavior, invert));
+  return Made(fields, std::make_unique<SplitPreTokenizer>(std::move(*pattern), *behavior, invert));
 }
 
 PreTokenizerResult ParseByteLevel(JsonFields& fields) {
@@ -59,14 +59,14 @@ PreTokenizerResult ParseMetaspace(JsonFields& fields) {
   if (scheme == "always" || scheme == "first") {
     if (!add_prefix_space) {
       return fields.Error("prepend_scheme",
-                          fmt::format("is \"{}\", but add_prefix_space is false", *scheme));
+                          fmt::format("is {}, but add_prefix_space is false", Quoted(*scheme)));
     }
     prepend = scheme == "always" ? Prepend::kAlways : Prepend::kFirst;
   } else if (scheme == "never") {
     prepend = Prepend::kNever;
   } else if (scheme) {
     return fields.Error("prepend_scheme",
-                        fmt::format("is \"{}\", must be always, first or never", *scheme));
+                        fmt::format("is {}, must be always, first or never", Quoted(*scheme)));
   }
   return Made(fields, std::make_unique<MetaspacePreTokenizer>(mark, prepend, split));
 }
@@ -106,7 +106,7 @@ Result<SplitBehavior> ParseBehavior(JsonFields& fields, const char* absent) {
   for (const auto& [known, behavior] : kBehaviors) {
     if (name == known) return behavior;
   }
-  return fields.Error("behavior", fmt::format("is \"{}\", which is none", name));
+  return fields.Error("behavior", fmt::format("is {}, which is none", Quoted(name)));
 }
 
 Status CheckDepth(const JsonFields& fields, int depth) {
@@ -128,9 +128,9 @@ PreTokenizerResult ParsePreTokenizer(JsonFields fields, int depth) {
   }
   if (type == "Digits") {
     const bool individual = fields.Bool("individual_digits", false);
-    return Made(fields, std::make_unique<CharPreTokenizer>(
-                              IsNumeric, individual ? SplitBehavior::kIsolated
-                                                    : SplitBehavior::kContiguous));
+    return Made(fields,
+                std::make_unique<CharPreTokenizer>(
+                    IsNumeric, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
   }
   if (type == "Punctuation") {
     const Result<SplitBehavior> behavior = ParseBehavior(fields, "Isolated");
@@ -140,7 +140,7 @@ PreTokenizerResult ParsePreTokenizer(JsonFields fields, int depth) {
   if (type == "CharDelimiterSplit") {
     const std::string delimiter(fields.Char("delimiter"));
     return Made(fields, std::make_unique<SplitPreTokenizer>(delimiter, SplitBehavior::kRemoved,
-                                                              /*invert=*/false));
+                                                            /*invert=*/false));
   }
   if (type == "FixedLength") {
     const int64_t length = fields.OptionalInt("length").value_or(5);
@@ -152,7 +152,7 @@ PreTokenizerResult ParsePreTokenizer(JsonFields fields, int depth) {
     if (!parts.ok()) return parts.status();
     return Made(fields, std::make_unique<PreTokenizerSequence>(std::move(*parts)));
   }
-  return Unsupported(fmt::format("{}: the pre-tokenizer \"{}\"", fields.where(), type));
+  return Unsupported(fmt::format("{}: the pre-tokenizer {}", fields.where(), Quoted(type)));
 }
 
 }  // namespace quarry::text

@@ -64,8 +64,8 @@ class PrefixTrie {
   }
   void AddEdge(uint32_t node, unsigned char byte, uint32_t child);
 
-  std::vector<uint32_t> root_;   // by byte; 0: none
-  std::vector<Edge> edges_;      // open addressing, a power of two
+  std::vector<uint32_t> root_;  // by byte; 0: none
+  std::vector<Edge> edges_;     // open addressing, a power of two
   size_t mask_ = 0;
   size_t n_edges_ = 0;
   std::vector<int32_t> values_;  // by node

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 #include "text/regex_syntax.h"
 #include "text/unicode.h"
@@ -39,13 +40,6 @@ std::string ErrorText(int code) {
   PCRE2_UCHAR buffer[256];
   if (pcre2_get_error_message(code, buffer, sizeof buffer) < 0) return fmt::format("code {}", code);
   return reinterpret_cast<const char*>(buffer);
-}
-
-// Cuts a long pattern short for a message.
-std::string Shown(std::string_view pattern) {
-  constexpr size_t kShown = 60;
-  if (pattern.size() <= kShown) return ReplaceInvalidUtf8(pattern);
-  return ReplaceInvalidUtf8(pattern.substr(0, CompleteUtf8Prefix(pattern.substr(0, kShown)))) + "...";
 }
 
 PCRE2_SPTR Bytes(std::string_view s) {
@@ -89,7 +83,7 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 Result<Regex> Regex::Compile(std::string_view pattern) {
-  const auto where = [&] { return fmt::format("pattern \"{}\"", Shown(pattern)); };
+  const auto where = [&] { return fmt::format("pattern {}", Quoted(pattern)); };
   if (pattern.size() > kMaxPatternBytes) {
     return Unsupported(fmt::format("{}: {} bytes, at most {} are allowed", where(), pattern.size(),
                                    kMaxPatternBytes));
@@ -111,7 +105,7 @@ Result<Regex> Regex::Compile(std::string_view pattern) {
     return InvalidArgument(fmt::format("{}: {}", where(), ErrorText(error)));
   }
   code->jit = pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE) == 0;
-  code->shown = Shown(pattern);
+  code->shown = Quoted(pattern);
   return Regex(std::unique_ptr<const Code>(std::move(code)));
 }
 
@@ -168,7 +162,7 @@ Status RegexMatcher::Split(std::string_view text, std::vector<Match>& out) {
     const int rc = state_->MatchAt(subject, search);
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
-      return InvalidArgument(fmt::format("pattern \"{}\" on a text of {} bytes: {}",
+      return InvalidArgument(fmt::format("pattern {} on a text of {} bytes: {}",
                                          state_->code->shown, text.size(), ErrorText(rc)));
     }
     const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(state_->data.get());

@@ -31,10 +31,10 @@ constexpr std::array<NamedSet, 30> kNamedSets = {{
     {"lower", "\\p{Lowercase}"},
     {"print", "[:print:]"},
     {"graph", "[:graph:]"},
-    {"punct", "\\p{P}\\p{S}"},
+    {"punct", "\\p{P}\\p{S}"},  // of [:punct:]; \p{Punct} is \p{P}
     {"space", kSpaceSet},
     {"upper", "\\p{Uppercase}"},
-    {"word", "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}"},
+    {"word", kWordSet},
     {"xdigit", kHexSet},
     {"any", "\\p{Any}"},
     {"letter", "\\p{L}"},
@@ -55,10 +55,22 @@ constexpr std::array<NamedSet, 30> kNamedSets = {{
 }};
 
 // Properties that are not scripts, by the name both engines use.
-constexpr std::array<std::string_view, 16> kBinaryProperties = {
-    "alphabetic", "lowercase", "uppercase",       "whitespace",    "emoji",          "math",
-    "dash",       "hexdigit",  "ideographic",     "idstart",       "idcontinue",     "any",
-    "extendedpictographic",    "emojimodifier",   "emojicomponent", "emojipresentation"};
+constexpr std::array<std::string_view, 16> kBinaryProperties = {"alphabetic",
+                                                                "lowercase",
+                                                                "uppercase",
+                                                                "whitespace",
+                                                                "emoji",
+                                                                "math",
+                                                                "dash",
+                                                                "hexdigit",
+                                                                "ideographic",
+                                                                "idstart",
+                                                                "idcontinue",
+                                                                "any",
+                                                                "extendedpictographic",
+                                                                "emojimodifier",
+                                                                "emojicomponent",
+                                                                "emojipresentation"};
 
 std::string PlainName(std::string_view name) {
   std::string out;
@@ -77,9 +89,13 @@ std::string PropertyItems(std::string_view name) {
     if (set.name == plain) return std::string(set.items);
   }
   const bool category = plain.size() <= 2;
-  const bool binary =
-      std::find(kBinaryProperties.begin(), kBinaryProperties.end(), plain) != kBinaryProperties.end();
+  const bool binary = std::find(kBinaryProperties.begin(), kBinaryProperties.end(), plain) !=
+                      kBinaryProperties.end();
   return fmt::format("\\p{{{}{}}}", category || binary ? "" : "sc:", name);
+}
+
+std::string WordItems(bool bare) {
+  return fmt::format("{}{}", kWordSet, bare ? kBareWordExtra : "");
 }
 
 // A class, or one operand of &&: items of a flat PCRE2 class and further one-character atoms.
@@ -150,7 +166,7 @@ class ClassReader {
       return OkStatus();
     }
     EscapedSet set;
-    if (pattern_[pos_] == '\\' && ReadSetEscape(pattern_, pos_, set)) {
+    if (pattern_[pos_] == '\\' && ReadSetEscape(pattern_, pos_, /*bare=*/false, set)) {
       if (set.negated) {
         operand.atoms.push_back(fmt::format("[^{}]", set.items));
       } else {
@@ -169,9 +185,8 @@ class ClassReader {
     std::string_view name = pattern_.substr(pos_ + 2, end - pos_ - 2);
     const bool negated = name.starts_with('^');
     if (negated) name.remove_prefix(1);
-    if (name.empty() || !std::all_of(name.begin(), name.end(), [](unsigned char c) {
-          return std::isalpha(c) != 0;
-        })) {
+    if (name.empty() || !std::all_of(name.begin(), name.end(),
+                                     [](unsigned char c) { return std::isalpha(c) != 0; })) {
       return false;
     }
     pos_ = end + 2;
@@ -192,7 +207,8 @@ class ClassReader {
     if (!range) return OkStatus();
     size_t after = pos_ + 1;
     EscapedSet unused;
-    if (pattern_[after] == '\\' && ReadSetEscape(pattern_, after, unused)) return OkStatus();
+    if (pattern_[after] == '\\' && ReadSetEscape(pattern_, after, /*bare=*/false, unused))
+      return OkStatus();
     ++pos_;
     operand.items += '-';
     return ReadChar(operand.items);
@@ -232,7 +248,7 @@ int64_t ReadHex(std::string_view pattern, size_t& pos, int limit) {
 
 }  // namespace
 
-bool ReadSetEscape(std::string_view pattern, size_t& pos, EscapedSet& out) {
+bool ReadSetEscape(std::string_view pattern, size_t& pos, bool bare, EscapedSet& out) {
   const char c = pos + 1 < pattern.size() ? pattern[pos + 1] : '\0';
   const auto simple = [&](std::string_view items, bool negated) {
     out = {std::string(items), negated};
@@ -240,17 +256,27 @@ bool ReadSetEscape(std::string_view pattern, size_t& pos, EscapedSet& out) {
     return true;
   };
   switch (c) {
-    case 's': return simple(kSpaceSet, false);
-    case 'S': return simple(kSpaceSet, true);
-    case 'w': return simple(kWordSet, false);
-    case 'W': return simple(kWordSet, true);
-    case 'd': return simple("\\p{Nd}", false);
-    case 'D': return simple("\\p{Nd}", true);
-    case 'h': return simple(kHexSet, false);
-    case 'H': return simple(kHexSet, true);
+    case 's':
+      return simple(kSpaceSet, false);
+    case 'S':
+      return simple(kSpaceSet, true);
+    case 'w':
+      return simple(WordItems(bare), false);
+    case 'W':
+      return simple(WordItems(bare), true);
+    case 'd':
+      return simple("\\p{Nd}", false);
+    case 'D':
+      return simple("\\p{Nd}", true);
+    case 'h':
+      return simple(kHexSet, false);
+    case 'H':
+      return simple(kHexSet, true);
     case 'p':
-    case 'P': break;
-    default: return false;
+    case 'P':
+      break;
+    default:
+      return false;
   }
   if (pos + 2 >= pattern.size() || pattern[pos + 2] != '{') return false;
   const size_t end = pattern.find('}', pos);
@@ -261,7 +287,12 @@ bool ReadSetEscape(std::string_view pattern, size_t& pos, EscapedSet& out) {
     negated = !negated;
     name.remove_prefix(1);
   }
-  out = {PropertyItems(name), negated};
+  const std::string plain = PlainName(name);
+  if (plain == "word") {
+    out = {WordItems(bare), negated};
+  } else {
+    out = {plain == "punct" ? "\\p{P}" : PropertyItems(name), negated};
+  }
   pos = end + 1;
   return true;
 }
@@ -286,14 +317,30 @@ Status ReadCharEscape(std::string_view pattern, size_t& pos, std::string& out) {
     value = ReadHex(pattern, pos, 4);
   } else {
     switch (c) {
-      case 'n': value = '\n'; break;
-      case 't': value = '\t'; break;
-      case 'r': value = '\r'; break;
-      case 'f': value = '\f'; break;
-      case 'v': value = '\v'; break;
-      case 'a': value = '\a'; break;
-      case 'e': value = 0x1B; break;
-      case '0': value = 0; break;
+      case 'n':
+        value = '\n';
+        break;
+      case 't':
+        value = '\t';
+        break;
+      case 'r':
+        value = '\r';
+        break;
+      case 'f':
+        value = '\f';
+        break;
+      case 'v':
+        value = '\v';
+        break;
+      case 'a':
+        value = '\a';
+        break;
+      case 'e':
+        value = 0x1B;
+        break;
+      case '0':
+        value = 0;
+        break;
       default:
         if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
           return Unsupported(fmt::format("the escape \\{}", c));

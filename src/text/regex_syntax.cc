@@ -29,14 +29,28 @@ class Translator {
   // One atom, quantifier or operator.
   Status Step() {
     switch (in_[pos_]) {
-      case '\\': return Escape();
-      case '[': BeginAtom(); return TranslateClass(in_, pos_, out_);
-      case '(': return Open();
-      case ')': Close(); return OkStatus();
-      case '|': Copy(1); atom_.reset(); return OkStatus();
-      case '?': case '*': case '+': return Quantifier(in_.substr(pos_, 1), 1);
-      case '{': return Braces();
-      default: break;
+      case '\\':
+        return Escape();
+      case '[':
+        BeginAtom();
+        return TranslateClass(in_, pos_, out_);
+      case '(':
+        return Open();
+      case ')':
+        Close();
+        return OkStatus();
+      case '|':
+        Copy(1);
+        atom_.reset();
+        return OkStatus();
+      case '?':
+      case '*':
+      case '+':
+        return Quantifier(in_.substr(pos_, 1), 1);
+      case '{':
+        return Braces();
+      default:
+        break;
     }
     BeginAtom();
     Copy(static_cast<size_t>(DecodeUtf8(in_, pos_).length));
@@ -56,20 +70,27 @@ class Translator {
   Status Escape() {
     BeginAtom();
     EscapedSet set;
-    if (ReadSetEscape(in_, pos_, set)) {
+    if (ReadSetEscape(in_, pos_, /*bare=*/true, set)) {
       out_ += fmt::format("[{}{}]", set.negated ? "^" : "", set.items);
       return OkStatus();
     }
     const char c = pos_ + 1 < in_.size() ? in_[pos_ + 1] : '\0';
     switch (c) {
-      case 'b': case 'B': {
-        const auto w = kWordSet;
+      case 'b':
+      case 'B': {
+        const std::string w = fmt::format("{}{}", kWordSet, kBareWordExtra);
         out_ += c == 'b' ? fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", w)
                          : fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", w);
         pos_ += 2;
         return OkStatus();
       }
-      case 'A': case 'z': case 'Z': case 'G': case 'R': case 'X': case 'k': case 'K':
+      case 'A':
+      case 'z':
+      case 'Z':
+      case 'G':
+      case 'R':
+      case 'k':
+      case 'K':
         Copy(2);
         return OkStatus();
       case 'N':
@@ -80,7 +101,8 @@ class Translator {
         out_ += "(?s:.)";
         pos_ += 2;
         return OkStatus();
-      default: break;
+      default:
+        break;
     }
     if (c >= '1' && c <= '9') {  // a back reference
       Copy(2);
@@ -108,11 +130,13 @@ class Translator {
       return OkStatus();
     }
     Copy(2);
-    if (pos_ < in_.size() && (in_[pos_] == '-' || std::islower(static_cast<unsigned char>(in_[pos_])))) {
+    if (pos_ < in_.size() &&
+        (in_[pos_] == '-' || std::islower(static_cast<unsigned char>(in_[pos_])))) {
       return Flags();
     }
     // :  =  !  >  <=  <!  <name>  'name'
-    while (pos_ < in_.size() && std::string_view(":=!>'").find(in_[pos_]) == std::string_view::npos) {
+    while (pos_ < in_.size() &&
+           std::string_view(":=!>'").find(in_[pos_]) == std::string_view::npos) {
       Copy(1);
     }
     const bool name_in_quotes = pos_ < in_.size() && in_[pos_] == '\'';
@@ -166,8 +190,8 @@ class Translator {
       ++pos_;
       return OkStatus();
     }
-    const std::string repeat =
-        comma ? fmt::format("{{{},{}}}", low.empty() ? "0" : low, high) : fmt::format("{{{}}}", low);
+    const std::string repeat = comma ? fmt::format("{{{},{}}}", low.empty() ? "0" : low, high)
+                                     : fmt::format("{{{}}}", low);
     const size_t length = p + 1 - pos_;
     if (Status s = Quantifier(repeat, length); !s.ok()) return s;
     // A following + repeats the repeat; a following ? makes X{n} optional.
@@ -200,15 +224,13 @@ class Translator {
   std::string_view in_;
   size_t pos_ = 0;
   std::string out_;
-  std::vector<size_t> groups_;   // where in out_ each open group begins
-  std::optional<size_t> atom_;   // where in out_ the last atom begins
-  bool quantified_ = false;      // it carries a quantifier already
+  std::vector<size_t> groups_;  // where in out_ each open group begins
+  std::optional<size_t> atom_;  // where in out_ the last atom begins
+  bool quantified_ = false;     // it carries a quantifier already
 };
 
 }  // namespace
 
-Result<std::string> TranslatePattern(std::string_view pattern) {
-  return Translator(pattern).Run();
-}
+Result<std::string> TranslatePattern(std::string_view pattern) { return Translator(pattern).Run(); }
 
 }  // namespace quarry::text

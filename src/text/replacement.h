@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "quarry/status.h"
+
 #include "text/regex.h"
 
 namespace quarry::text {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 #include "text/bpe.h"
 #include "text/unigram.h"
@@ -28,8 +29,8 @@ Result<Vocabulary> MakeVocabulary(const SentencePieceFile& file) {
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const std::string& text = file.pieces[id].text;
     if (const TokenId other = vocabulary.Find(text); other >= 0) {
-      return CorruptData(
-          fmt::format("SentencePiece model: pieces {} and {} are both \"{}\"", other, id, text));
+      return CorruptData(fmt::format("SentencePiece model: pieces {} and {} are both {}", other, id,
+                                     Quoted(text)));
     }
     if (Status s = vocabulary.Add(text, static_cast<int64_t>(id)); !s.ok()) return s;
   }
@@ -74,8 +75,8 @@ Result<std::vector<Merge>> MakeMerges(const SentencePieceFile& file, const Vocab
       const TokenId left = find(text.substr(0, cut));
       const TokenId right = find(text.substr(cut));
       if (left < 0 || right < 0) continue;
-      merges.push_back({left, right, static_cast<TokenId>(id),
-                        static_cast<uint32_t>(rank - ranked.begin())});
+      merges.push_back(
+          {left, right, static_cast<TokenId>(id), static_cast<uint32_t>(rank - ranked.begin())});
     }
   }
   return merges;
@@ -86,8 +87,8 @@ Result<std::unique_ptr<Model>> MakeModel(const SentencePieceFile& file) {
   if (!vocabulary.ok()) return vocabulary.status();
   const std::vector<TokenId> unknown = PiecesOfType(file, PieceType::kUnknown);
   if (unknown.size() != 1) {
-    return CorruptData(fmt::format("SentencePiece model: {} unknown pieces, must be 1",
-                                   unknown.size()));
+    return CorruptData(
+        fmt::format("SentencePiece model: {} unknown pieces, must be 1", unknown.size()));
   }
   if (file.model_type == SentencePieceFile::ModelType::kBpe) {
     const Result<std::vector<Merge>> merges = MakeMerges(file, *vocabulary);
@@ -135,8 +136,8 @@ Result<std::vector<AddedToken>> MakeAddedTokens(const SentencePieceFile& file,
   for (const AddedToken& token : tokens) {
     const auto id = static_cast<size_t>(token.id);
     if (id < file.pieces.size() && file.pieces[id].text != token.content) {
-      return CorruptData(fmt::format("added_tokens_decoder: id {} is \"{}\", in the model \"{}\"",
-                                     token.id, token.content, file.pieces[id].text));
+      return CorruptData(fmt::format("added_tokens_decoder: id {} is {}, in the model {}", token.id,
+                                     Quoted(token.content), Quoted(file.pieces[id].text)));
     }
     described.insert(token.id);
   }
@@ -241,8 +242,8 @@ Result<TokenizerParts> MakeSentencePieceParts(const SentencePieceFile& file,
   for (const TokenId id : PiecesOfType(file, PieceType::kUserDefined)) {
     user_defined.Insert(file.pieces[static_cast<size_t>(id)].text, id);
   }
-  parts.normalizer = std::make_unique<SentencePieceNormalizer>(file, std::move(map),
-                                                               std::move(user_defined));
+  parts.normalizer =
+      std::make_unique<SentencePieceNormalizer>(file, std::move(map), std::move(user_defined));
   parts.decoder = MakeDecoder(file);
   Result<std::vector<AddedToken>> added = MakeAddedTokens(file, config);
   if (!added.ok()) return added.status();

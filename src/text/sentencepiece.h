@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "quarry/status.h"
+
 #include "text/charsmap.h"
 #include "text/normalizer.h"
 #include "text/pipeline.h"

@@ -18,8 +18,8 @@ static_assert(std::endian::native == std::endian::little);
 // One field of a protocol buffer message.
 struct Field {
   uint64_t number = 0;
-  uint64_t value = 0;       // of a varint or a fixed-size field
-  std::string_view bytes;   // of a length-delimited field
+  uint64_t value = 0;      // of a varint or a fixed-size field
+  std::string_view bytes;  // of a length-delimited field
 };
 
 // Steps through the fields of one message. Stops at the end or at the first malformed byte.
@@ -34,11 +34,20 @@ class FieldReader {
     ok_ = Varint(key);
     field.number = key >> 3;
     switch (key & 7) {
-      case 0: ok_ = ok_ && Varint(field.value); break;
-      case 1: ok_ = ok_ && Fixed(8, field.value); break;
-      case 2: ok_ = ok_ && Bytes(field.bytes); break;
-      case 5: ok_ = ok_ && Fixed(4, field.value); break;
-      default: ok_ = false;
+      case 0:
+        ok_ = ok_ && Varint(field.value);
+        break;
+      case 1:
+        ok_ = ok_ && Fixed(8, field.value);
+        break;
+      case 2:
+        ok_ = ok_ && Bytes(field.bytes);
+        break;
+      case 5:
+        ok_ = ok_ && Fixed(4, field.value);
+        break;
+      default:
+        ok_ = false;
     }
     return ok_;
   }
@@ -76,8 +85,8 @@ class FieldReader {
 };
 
 Status Malformed(std::string_view what, const FieldReader& reader) {
-  return CorruptData(fmt::format("SentencePiece model: malformed {} near its byte {}", what,
-                                 reader.position()));
+  return CorruptData(
+      fmt::format("SentencePiece model: malformed {} near its byte {}", what, reader.position()));
 }
 
 Status ReadPiece(std::string_view bytes, SentencePieceFile& file) {
@@ -115,11 +124,20 @@ Status ReadTrainerSpec(std::string_view bytes, SentencePieceFile& file) {
         }
         file.model_type = static_cast<SentencePieceFile::ModelType>(f.value);
         break;
-      case 24: file.treat_whitespace_as_suffix = f.value != 0; break;
-      case 35: file.byte_fallback = f.value != 0; break;
-      case 46: file.bos_piece = f.bytes; break;
-      case 47: file.eos_piece = f.bytes; break;
-      default: break;
+      case 24:
+        file.treat_whitespace_as_suffix = f.value != 0;
+        break;
+      case 35:
+        file.byte_fallback = f.value != 0;
+        break;
+      case 46:
+        file.bos_piece = f.bytes;
+        break;
+      case 47:
+        file.eos_piece = f.bytes;
+        break;
+      default:
+        break;
     }
   }
   return reader.ok() ? OkStatus() : Malformed("trainer_spec", reader);
@@ -129,11 +147,20 @@ Status ReadNormalizerSpec(std::string_view bytes, SentencePieceFile& file) {
   FieldReader reader(bytes);
   for (Field f; reader.Next(f);) {
     switch (f.number) {
-      case 2: file.charsmap = f.bytes; break;
-      case 3: file.add_dummy_prefix = f.value != 0; break;
-      case 4: file.remove_extra_whitespaces = f.value != 0; break;
-      case 5: file.escape_whitespaces = f.value != 0; break;
-      default: break;
+      case 2:
+        file.charsmap = f.bytes;
+        break;
+      case 3:
+        file.add_dummy_prefix = f.value != 0;
+        break;
+      case 4:
+        file.remove_extra_whitespaces = f.value != 0;
+        break;
+      case 5:
+        file.escape_whitespaces = f.value != 0;
+        break;
+      default:
+        break;
     }
   }
   return reader.ok() ? OkStatus() : Malformed("normalizer_spec", reader);
@@ -155,11 +182,20 @@ Result<SentencePieceFile> ParseSentencePieceFile(std::string_view bytes) {
   for (Field f; reader.Next(f);) {
     Status s;
     switch (f.number) {
-      case 1: s = ReadPiece(f.bytes, file); break;
-      case 2: s = ReadTrainerSpec(f.bytes, file); break;
-      case 3: s = ReadNormalizerSpec(f.bytes, file); break;
-      case 5: s = ReadDenormalizerSpec(f.bytes, file); break;
-      default: break;
+      case 1:
+        s = ReadPiece(f.bytes, file);
+        break;
+      case 2:
+        s = ReadTrainerSpec(f.bytes, file);
+        break;
+      case 3:
+        s = ReadNormalizerSpec(f.bytes, file);
+        break;
+      case 5:
+        s = ReadDenormalizerSpec(f.bytes, file);
+        break;
+      default:
+        break;
     }
     if (!s.ok()) return s;
     if (file.pieces.size() > static_cast<size_t>(kMaxTokenIds)) {

@@ -1,5 +1,5 @@
-// The contents of a SentencePiece model file (tokenizer.model): a protocol buffer, of which only what
-// encoding and decoding need is read. Field numbers are those of sentencepiece_model.proto.
+// The contents of a SentencePiece model file (tokenizer.model): a protocol buffer, of which only
+// what encoding and decoding need is read. Field numbers are those of sentencepiece_model.proto.
 #pragma once
 
 #include <string>

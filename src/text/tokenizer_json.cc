@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "text/components_json.h"
 #include "text/json_fields.h"
 
@@ -71,7 +72,7 @@ Result<std::vector<AddedToken>> ParseAddedTokens(JsonFields& root, const Vocabul
     }
     const auto [other, fresh] = declared.emplace(id, token.content);
     if (!fresh && other->second != token.content) {
-      return fields.Error("id", fmt::format("is {}, which \"{}\" has too", id, other->second));
+      return fields.Error("id", fmt::format("is {}, which {} has too", id, Quoted(other->second)));
     }
     if (token.content.empty()) continue;
     const auto [place, first] = numbers.emplace(token.content, 0);
@@ -101,13 +102,14 @@ std::optional<std::string> ParseTokenName(JsonFields& root, const char* key) {
 // {"0": {"content": ...}, ...}
 void ParseAddedTokensDecoder(JsonFields& root, std::vector<AddedToken>& out) {
   for (const auto [key, value] : root.Members("added_tokens_decoder")) {
-    JsonFields fields(value, fmt::format("added_tokens_decoder.{}", key));
+    JsonFields fields(value, fmt::format("added_tokens_decoder.{}", OneLine(key, 20)));
     AddedToken token = ParseAddedToken(fields);
     root.Fail(fields.status());
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token.id);
     if (error != std::errc() || end != key.data() + key.size() || token.id < 0 ||
         token.id >= kMaxTokenIds) {
-      root.Fail(root.Error("added_tokens_decoder", fmt::format("has the key \"{}\", not an id", key)));
+      root.Fail(root.Error("added_tokens_decoder",
+                           fmt::format("has the key {}, not an id", Quoted(key))));
     }
     if (!root.ok()) return;
     out.push_back(std::move(token));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/pipeline.h"
 
 namespace quarry::text {
@@ -15,8 +16,8 @@ namespace quarry::text {
 // filled for training, and are not applied.
 //
 // The file's ids of added tokens are not used: an added token that is in the vocabulary has the
-// vocabulary's id, the others are numbered from its end on in the order of the file. That is how the
-// library reads the files, and in a file it wrote the two agree.
+// vocabulary's id, the others are numbered from its end on in the order of the file. That is how
+// the library reads the files, and in a file it wrote the two agree.
 Result<TokenizerParts> ParseTokenizerJson(std::string_view json);
 
 // What of a tokenizer_config.json matters here.

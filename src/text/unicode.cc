@@ -45,9 +45,7 @@ void AppendDecomposed(char32_t c, bool compatible, std::vector<int32_t>& out) {
   out.insert(out.end(), buffer, buffer + n);
 }
 
-int CombiningClass(int32_t c) {
-  return c < 0x300 ? 0 : utf8proc_get_property(c)->combining_class;
-}
+int CombiningClass(int32_t c) { return c < 0x300 ? 0 : utf8proc_get_property(c)->combining_class; }
 
 // The canonical ordering algorithm. utf8proc's own is quadratic in the length of a run of marks.
 void OrderMarks(std::vector<int32_t>& chars) {
@@ -58,9 +56,9 @@ void OrderMarks(std::vector<int32_t>& chars) {
     }
     size_t end = i + 1;
     while (end < chars.size() && CombiningClass(chars[end]) != 0) ++end;
-    std::stable_sort(
-        chars.begin() + static_cast<ptrdiff_t>(i), chars.begin() + static_cast<ptrdiff_t>(end),
-        [](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); });
+    std::stable_sort(chars.begin() + static_cast<ptrdiff_t>(i),
+                     chars.begin() + static_cast<ptrdiff_t>(end),
+                     [](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); });
     i = end;
   }
 }
@@ -132,9 +130,7 @@ bool IsMark(char32_t c) {
   return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
 }
 
-bool IsNonspacingMark(char32_t c) {
-  return c >= 0x300 && CategoryOf(c) == UTF8PROC_CATEGORY_MN;
-}
+bool IsNonspacingMark(char32_t c) { return c >= 0x300 && CategoryOf(c) == UTF8PROC_CATEGORY_MN; }
 
 bool IsControl(char32_t c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;

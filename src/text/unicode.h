@@ -1,7 +1,7 @@
 // Unicode properties and normal forms as tokenizers use them.
 //
-// The reference for every table here is what the Rust libraries behind published tokenizers do, code
-// point by code point; where they lag behind the current Unicode version, so does this file.
+// The reference for every table here is what the Rust libraries behind published tokenizers do,
+// code point by code point; where they lag behind the current Unicode version, so does this file.
 #pragma once
 
 #include <string>

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "base/utf8.h"
 
 namespace quarry::text {
@@ -38,7 +40,8 @@ Status UnigramModel::Index() {
   for (const TokenId id : options_.unreachable) unreachable_.Insert(id);
   for (const TokenId id : options_.user_defined) user_defined_.Insert(id);
   double least = INFINITY;
-  max_score_ = -INFINITY;
+  // The SentencePiece library starts from the least positive float; scores are negative.
+  max_score_ = static_cast<double>(std::numeric_limits<float>::min());
   for (size_t i = 0; i < n; ++i) {
     const auto id = static_cast<TokenId>(i);
     if (!vocabulary_.Contains(id)) continue;
@@ -94,7 +97,7 @@ class UnigramEncoder final : public PieceEncoder {
   }
 
  private:
-  struct Best {           // the best way to end at a position
+  struct Best {  // the best way to end at a position
     double score = 0;
     size_t begin = kUnreached;  // where its last token begins
     TokenId id = 0;
@@ -106,21 +109,28 @@ class UnigramEncoder final : public PieceEncoder {
   static constexpr size_t kUnreached = SIZE_MAX;
 
   double ScoreOf(TokenId id, size_t length) const {
-    if (model_.user_defined_.Contains(id)) {
-      // More than any sequence of other tokens for the same text.
-      const double score = static_cast<double>(length) * model_.max_score_ - 0.1;
-      return model_.options_.single_precision ? static_cast<float>(score) : score;
-    }
-    return model_.scores_[static_cast<size_t>(id)];
+    if (!model_.user_defined_.Contains(id)) return model_.scores_[static_cast<size_t>(id)];
+    // More than any sequence of other tokens for the same text.
+    return static_cast<double>(length) * model_.max_score_ - 0.1;
   }
 
+  // In single precision totals are kept as float32 but compared before they are rounded, so that
+  // ties fall as in the SentencePiece library.
   void Offer(size_t begin, size_t end, TokenId id, double score) {
-    double total = best_[begin].score + score;
-    if (model_.options_.single_precision) {
-      total = static_cast<float>(best_[begin].score) + static_cast<float>(score);
-    }
+    const double total = best_[begin].score + score;
     Best& best = best_[end];
-    if (best.begin == kUnreached || total > best.score) best = {total, begin, id};
+    if (best.begin != kUnreached && !(total > best.score)) return;
+    best = {model_.options_.single_precision ? static_cast<float>(total) : total, begin, id};
+  }
+
+  void OfferUnknown(size_t begin, size_t end) {
+    double score = model_.unk_score_;
+    if (model_.options_.single_precision) {
+      // This sum the library rounds before it compares.
+      const float total = static_cast<float>(best_[begin].score) + static_cast<float>(score);
+      score = static_cast<double>(total) - best_[begin].score;
+    }
+    Offer(begin, end, *model_.options_.unk, score);
   }
 
   Status FindBestPaths(std::string_view piece) {
@@ -136,10 +146,10 @@ class UnigramEncoder final : public PieceEncoder {
       if (!has_one) {
         if (!model_.options_.unk) {
           return InvalidArgument(fmt::format(
-              "the text holds \"{}\", which has no token, and the tokenizer has no unknown token",
-              piece.substr(begin, one)));
+              "the text holds {}, which has no token, and the tokenizer has no unknown token",
+              Quoted(piece.substr(begin, one))));
         }
-        Offer(begin, begin + one, *model_.options_.unk, model_.unk_score_);
+        OfferUnknown(begin, begin + one);
       }
       begin += one;
     }

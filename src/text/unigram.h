@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/status.h"
+
 #include "text/model.h"
 #include "text/prefix_trie.h"
 

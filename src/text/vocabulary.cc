@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "base/utf8.h"
+#include "base/quoted.h"
 
 namespace quarry::text {
 namespace {
@@ -71,14 +71,14 @@ void Vocabulary::Grow(size_t slots) {
 
 Status Vocabulary::Add(std::string_view text, int64_t id) {
   if (id < 0 || id >= kMaxTokenIds) {
-    return CorruptData(fmt::format("token \"{}\" has id {}, ids are 0 to {}",
-                                   ReplaceInvalidUtf8(text), id, kMaxTokenIds - 1));
+    return CorruptData(
+        fmt::format("token {} has id {}, ids are 0 to {}", Quoted(text), id, kMaxTokenIds - 1));
   }
   const auto token = static_cast<TokenId>(id);
   if (Contains(token)) {
     if (Text(token) == text) return OkStatus();
-    return CorruptData(fmt::format("id {} belongs to \"{}\" and to \"{}\"", id,
-                                   ReplaceInvalidUtf8(Text(token)), ReplaceInvalidUtf8(text)));
+    return CorruptData(
+        fmt::format("id {} belongs to {} and to {}", id, Quoted(Text(token)), Quoted(text)));
   }
   if (arena_.size() + text.size() > kMaxArenaBytes) {
     return Unsupported(fmt::format("vocabulary: more than {} bytes of text", kMaxArenaBytes));

@@ -40,7 +40,7 @@ class Vocabulary {
     return std::string_view(arena_).substr(e.begin, e.length);
   }
 
-  size_t size() const { return size_; }           // number of tokens
+  size_t size() const { return size_; }                // number of tokens
   size_t id_limit() const { return entries_.size(); }  // largest id + 1
 
  private:

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 
 namespace quarry::text {
 namespace {
@@ -23,7 +24,7 @@ Result<std::unique_ptr<WordPieceModel>> WordPieceModel::Create(Vocabulary vocabu
   model->unk_ = model->vocabulary_.Find(model->options_.unk_token);
   if (model->unk_ < 0) {
     return CorruptData(
-        fmt::format("unk_token \"{}\" is not in the vocabulary", model->options_.unk_token));
+        fmt::format("unk_token {} is not in the vocabulary", Quoted(model->options_.unk_token)));
   }
   for (size_t id = 0; id < model->vocabulary_.id_limit(); ++id) {
     const size_t length = model->vocabulary_.Text(static_cast<TokenId>(id)).size();
@@ -94,7 +95,7 @@ class WordLevelEncoder final : public PieceEncoder {
     if (!Allowed(forbidden_, id)) id = model_.unk_;
     if (id < 0) {
       return InvalidArgument(fmt::format(
-          "the word \"{}\" has no token, and the tokenizer has no unknown token", piece));
+          "the word {} has no token, and the tokenizer has no unknown token", Quoted(piece)));
     }
     out.push_back(id);
     return OkStatus();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "quarry/status.h"
+
 #include "text/model.h"
 
 namespace quarry::text {
