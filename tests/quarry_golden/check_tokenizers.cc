@@ -2,7 +2,8 @@
 
 namespace quarry::golden {
 
-void CheckTokenizers(const std::filesystem::path&, Report& report) {
+void CheckTokenizers(const std::filesystem::path& folder, Report& report) {
+  CheckChat(folder, report);
   report.Error("tokenizers", "not built yet");
 }
 
