@@ -4,6 +4,7 @@
 namespace quarry::golden {
 
 void CheckTokenizers(const std::filesystem::path& folder, Report& report) {
+  CheckChat(folder, report);
   for (const FixtureResult& result : CheckTokenizerFixtures(folder)) {
     report.Case(result.name, result.pass, result.detail);
   }
