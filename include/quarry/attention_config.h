@@ -51,25 +51,23 @@ enum class CachePolicy { kLru, kLruS, kFifo };
 // context memory whose representative keys match the queries best.
 struct InfLlmConfig {
   static constexpr std::string_view kName = "inf-llm";
-  int64_t n_init = 128;            // sinks [I]
-  int64_t n_local = 4096;          // window, the query itself included [L]
-  int64_t block_size = 128;        // tokens of a memory block [B]
-  int64_t topk = 16;               // blocks retrieved per execution block [K]
-  int64_t repr_topk = 4;           // tokens that represent a block, per query head [R]
-  int64_t exc_block_size = 512;    // queries that retrieve together [X]
-  int64_t max_cached_block = 32;   // blocks in the fast tier [M]; raised to topk if below
+  int64_t n_init = 128;           // sinks [I]
+  int64_t n_local = 4096;         // window, the query itself included [L]
+  int64_t block_size = 128;       // tokens of a memory block [B]
+  int64_t topk = 16;              // blocks retrieved per execution block [K]
+  int64_t repr_topk = 4;          // tokens that represent a block, per query head [R]
+  int64_t exc_block_size = 512;   // queries that retrieve together [X]
+  int64_t max_cached_block = 32;  // blocks in the fast tier [M]; raised to topk if below
   CachePolicy cache_strategy = CachePolicy::kLru;
-  std::optional<double> score_decay;         // required by lru-s
-  std::optional<int64_t> chunk_topk_calc;    // select once for this many tokens
-  bool perhead = false;                      // every query head selects for itself
+  std::optional<double> score_decay;       // required by lru-s
+  std::optional<int64_t> chunk_topk_calc;  // select once for this many tokens
+  bool perhead = false;                    // every query head selects for itself
   WindowMask mask = WindowMask::kReference;
   Status Validate() const;
 };
 
 // How the relevance of a block to the query is measured.
-enum class BlockSimilarity {
-  kDot, kCosine, kL2, kNormalizedL2, kDotMinusL2, kAngular, kPearson
-};
+enum class BlockSimilarity { kDot, kCosine, kL2, kNormalizedL2, kDotMinusL2, kAngular, kPearson };
 
 // Which tokens the question vector is made of when the question is not where the authors' code
 // expects it (infllm docs, "question vector").
@@ -91,7 +89,8 @@ using AttentionConfig =
 std::vector<std::string_view> MethodNames();
 
 // The default configuration of the method called `name`; aliases of the original projects are
-// known (origin, full, stream-lm, streaming). An unknown name is an error that suggests the nearest.
+// known (origin, full, stream-lm, streaming). An unknown name is an error that suggests the
+// nearest.
 Result<AttentionConfig> DefaultAttentionConfig(std::string_view name);
 
 std::string_view MethodName(const AttentionConfig& config);

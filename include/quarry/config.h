@@ -51,4 +51,12 @@ Result<RunConfig> LoadRunConfig(const std::filesystem::path& path,
 Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
                                  std::span<const std::string> overrides = {});
 
+// `method` with lengths that suit a model trained for `native_context` tokens: a window of half of
+// it, at most 4096, and blocks in proportion.
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context);
+
+// The configuration of a run without a file: the parameters of `config`, then the overrides.
+Result<RunConfig> DefaultRunConfig(const AttentionConfig& config,
+                                   std::span<const std::string> overrides = {});
+
 }  // namespace quarry

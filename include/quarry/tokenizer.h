@@ -47,10 +47,11 @@ class Tokenizer {
 
   // Bytes that are not UTF-8 are read as U+FFFD, one for each maximal invalid part. The empty text
   // has no ids but those that add_special_tokens puts there.
-  // Fails on more than 256 MiB of text; on a character for which the tokenizer has neither token nor
-  // substitute, if its model makes that an error; and if one of its expressions does not end within
-  // its limits.
-  Result<std::vector<TokenId>> Encode(std::string_view text, const EncodeOptions& options = {}) const;
+  // Fails on more than 256 MiB of text; on a character for which the tokenizer has neither token
+  // nor substitute, if its model makes that an error; and if one of its expressions does not end
+  // within its limits.
+  Result<std::vector<TokenId>> Encode(std::string_view text,
+                                      const EncodeOptions& options = {}) const;
 
   // Ids that are no token (models may have more logits than tokens) stand for nothing. The text is
   // valid UTF-8: bytes that are not become U+FFFD as the tokenizer's decoder has it.
@@ -59,7 +60,8 @@ class Tokenizer {
   // The largest id + 1. Ids below it may be unused.
   size_t vocab_size() const;
   std::optional<TokenId> TokenToId(std::string_view token) const;
-  // The token as the file spells it (byte-level letters, U+2581 for a blank); nullopt if `id` is none.
+  // The token as the file spells it (byte-level letters, U+2581 for a blank); nullopt if `id` is
+  // none.
   std::optional<std::string> IdToToken(TokenId id) const;
   // Whether the file marks the token as special: begin, end, roles of a chat.
   bool is_special(TokenId id) const;

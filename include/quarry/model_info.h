@@ -1,0 +1,60 @@
+// What a model is and what running it costs, from its files alone: nothing is loaded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "quarry/attention_config.h"
+#include "quarry/status.h"
+#include "quarry/types.h"
+
+namespace quarry {
+
+struct ModelInfo {
+  std::string architecture;  // "LlamaForCausalLM"
+  std::string model_type;    // "llama"
+  int64_t layers = 0;
+  int64_t hidden_size = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t intermediate_size = 0;
+  int64_t vocab_size = 0;
+  int64_t native_context = 0;  // tokens it was trained for (max_position_embeddings)
+  std::string rope;            // "base 10000", "base 500000, llama3 scaling by 8"
+  bool tied_embeddings = false;
+  int64_t parameters = 0;  // elements of all tensors
+  uint64_t file_bytes = 0;
+  std::vector<std::string> dtypes;  // of the tensors: "BF16"
+  std::vector<std::string> notes;   // remarks of the configuration
+};
+
+Result<ModelInfo> InspectModel(const std::filesystem::path& path);
+
+// Memory for one sequence of `tokens` tokens.
+struct MemoryPlan {
+  uint64_t weights = 0;  // as packed in memory
+  uint64_t kv = 0;       // keys and values
+  uint64_t state = 0;    // what the method keeps: block representatives, scores
+  uint64_t work = 0;     // buffers of one forward pass
+  uint64_t total() const { return weights + kv + state + work; }
+};
+
+struct MemoryPlanOptions {
+  int64_t tokens = 0;
+  DType weight_dtype = DType::kBF16;
+  DType kv_dtype = DType::kF16;
+  int64_t chunk_size = 512;
+  int threads = 1;
+};
+
+// REQUIRES: `attention` is valid.
+MemoryPlan PlanMemory(const ModelInfo& model, const AttentionConfig& attention,
+                      const MemoryPlanOptions& options);
+
+// Bytes that this process can still allocate, as far as the system tells (UINT64_MAX: it does not).
+uint64_t AvailableMemory();
+
+}  // namespace quarry

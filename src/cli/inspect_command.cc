@@ -1,0 +1,161 @@
+#include "cli/inspect_command.h"
+
+#include <memory>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "quarry/config.h"
+#include "quarry/model_info.h"
+
+#include "cli/exit_code.h"
+#include "cli/io.h"
+
+namespace quarry::cli {
+namespace {
+
+struct InspectOptions {
+  std::string model;
+  std::vector<int64_t> contexts;
+  std::string kv_dtype = "f16";
+  bool json = false;
+};
+
+// Memory of every method with the parameters it would get for this model.
+struct Column {
+  std::string_view method;
+  std::vector<MemoryPlan> plans;  // per context
+};
+
+std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DType kv) {
+  std::vector<Column> columns;
+  const bool bf16 = info.dtypes == std::vector<std::string>{"bf16"};
+  const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  for (std::string_view name : MethodNames()) {
+    const Result<AttentionConfig> config = DefaultAttentionConfig(name);
+    if (!config.ok()) continue;
+    const AttentionConfig fitted = SuggestAttentionConfig(*config, info.native_context);
+    Column column = {name, {}};
+    for (int64_t tokens : o.contexts) {
+      column.plans.push_back(PlanMemory(info, fitted,
+                                        {.tokens = tokens,
+                                         .weight_dtype = bf16 ? DType::kBF16 : DType::kF32,
+                                         .kv_dtype = kv,
+                                         .threads = threads}));
+    }
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+void PrintText(const ModelInfo& m, const InspectOptions& o, const std::vector<Column>& columns,
+               Output& out) {
+  const auto line = [&](std::string_view key, const std::string& value) {
+    out.Write(fmt::format("{:<16} {}\n", key, value));
+  };
+  line("architecture", fmt::format("{} ({})", m.architecture, m.model_type));
+  line("parameters", fmt::format("{}, {} as {}", WithCommas(m.parameters), HumanBytes(m.file_bytes),
+                                 fmt::join(m.dtypes, ", ")));
+  line("layers", fmt::to_string(m.layers));
+  line("hidden", fmt::format("{}, MLP {}", m.hidden_size, m.intermediate_size));
+  line("heads",
+       fmt::format("{} query, {} key/value, of {} channels", m.heads, m.kv_heads, m.head_dim));
+  line("vocabulary", fmt::format("{}{}", WithCommas(m.vocab_size),
+                                 m.tied_embeddings ? ", tied to the output" : ""));
+  line("native context", fmt::format("{} tokens", WithCommas(m.native_context)));
+  line("RoPE", m.rope);
+  for (const std::string& note : m.notes) line("note", note);
+
+  out.Write(fmt::format("\nmemory for one sequence, weights included, keys and values in {}\n",
+                        o.kv_dtype));
+  std::string header = fmt::format("{:>12}", "tokens");
+  for (const Column& c : columns) header += fmt::format("  {:>12}", c.method);
+  out.Write(header + "\n");
+  for (size_t i = 0; i < o.contexts.size(); ++i) {
+    std::string row = fmt::format("{:>12}", WithCommas(o.contexts[i]));
+    for (const Column& c : columns) row += fmt::format("  {:>12}", HumanBytes(c.plans[i].total()));
+    out.Write(row + "\n");
+  }
+  if (AvailableMemory() != UINT64_MAX) {
+    out.Write(fmt::format("{} of memory are available now\n", HumanBytes(AvailableMemory())));
+  }
+}
+
+void PrintJson(const ModelInfo& m, const InspectOptions& o, const std::vector<Column>& columns,
+               Output& out) {
+  nlohmann::ordered_json memory = nlohmann::ordered_json::array();
+  for (const Column& c : columns) {
+    for (size_t i = 0; i < o.contexts.size(); ++i) {
+      const MemoryPlan& p = c.plans[i];
+      memory.push_back({{"method", c.method},
+                        {"tokens", o.contexts[i]},
+                        {"weight_bytes", p.weights},
+                        {"kv_bytes", p.kv},
+                        {"state_bytes", p.state},
+                        {"work_bytes", p.work},
+                        {"total_bytes", p.total()}});
+    }
+  }
+  const nlohmann::ordered_json object = {{"architecture", m.architecture},
+                                         {"model_type", m.model_type},
+                                         {"parameters", m.parameters},
+                                         {"file_bytes", m.file_bytes},
+                                         {"dtypes", m.dtypes},
+                                         {"layers", m.layers},
+                                         {"hidden_size", m.hidden_size},
+                                         {"intermediate_size", m.intermediate_size},
+                                         {"heads", m.heads},
+                                         {"kv_heads", m.kv_heads},
+                                         {"head_dim", m.head_dim},
+                                         {"vocab_size", m.vocab_size},
+                                         {"native_context", m.native_context},
+                                         {"rope", m.rope},
+                                         {"tied_embeddings", m.tied_embeddings},
+                                         {"notes", m.notes},
+                                         {"memory", memory}};
+  out.Write(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+int Inspect(InspectOptions o) {
+  const Result<ModelInfo> info = InspectModel(o.model);
+  if (!info.ok()) return Fail(info.status());
+  const DType kv = o.kv_dtype == "f32"    ? DType::kF32
+                   : o.kv_dtype == "bf16" ? DType::kBF16
+                                          : DType::kF16;
+  if (o.contexts.empty()) {
+    o.contexts = {info->native_context, 16 << 10, 128 << 10, 1 << 20};
+    std::sort(o.contexts.begin(), o.contexts.end());
+    o.contexts.erase(std::unique(o.contexts.begin(), o.contexts.end()), o.contexts.end());
+  }
+  const std::vector<Column> columns = PlanAll(*info, o, kv);
+  Output out;
+  if (o.json) {
+    PrintJson(*info, o, columns, out);
+  } else {
+    PrintText(*info, o, columns, out);
+  }
+  return out.status().ok() ? kExitOk : Fail(out.status());
+}
+
+}  // namespace
+
+void AddInspectCommand(CLI::App& app, int* exit_code) {
+  CLI::App* c = app.add_subcommand(
+      "inspect", "what a model is, and the memory each method needs at a given context");
+  auto o = std::make_shared<InspectOptions>();
+  c->add_option("model", o->model, "model folder")->required();
+  c->add_option("--context", o->contexts, "context length in tokens (repeatable)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
+      ->allow_extra_args(false);
+  c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32")
+      ->check(CLI::IsMember({"f16", "bf16", "f32"}))
+      ->capture_default_str();
+  c->add_flag("--json", o->json, "print JSON");
+  c->footer("Example:\n  quarry inspect models/needle-5m --context 1000000");
+  c->callback([o, exit_code] { *exit_code = Inspect(*o); });
+}
+
+}  // namespace quarry::cli

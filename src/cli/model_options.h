@@ -1,0 +1,44 @@
+// Options that every command which runs a model has: which model, which method, how.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quarry/config.h"
+#include "quarry/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace quarry::cli {
+
+struct ModelOptions {
+  std::string model;
+  std::string method;
+  std::string config;
+  std::vector<std::string> set;
+  std::string weight_dtype = "auto";
+  std::string kv_dtype = "f16";
+  int threads = 0;
+  std::optional<int64_t> chunk_size;
+  bool fast_products = false;
+  bool context_warning = true;
+
+  void AddTo(CLI::App& command);
+};
+
+struct ModelSetup {
+  RunConfig run;
+  EngineOptions engine;
+};
+
+// Reads the configuration file, the model's config.json and the overrides. Notes of the
+// configuration go to `log`.
+Result<ModelSetup> Resolve(const ModelOptions& options, const LogSink& log);
+
+// Remarks on standard error, one line each.
+LogSink StandardErrorLog();
+
+}  // namespace quarry::cli

@@ -1,0 +1,360 @@
+#include "quarry/engine.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <list>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/task.h"
+#include "kernels/dispatch.h"
+
+namespace quarry {
+namespace {
+
+// Positions are kept in 32 bits by the kernels.
+constexpr int64_t kMaxPosition = int64_t{1} << 30;
+
+RopeSpec RopeOf(const HfConfig& config, const EngineOptions& options) {
+  RopeSpec rope = config.rope;
+  if (options.rope_base) {
+    rope.kind = RopeKind::kDefault;
+    rope.base = *options.rope_base;
+    rope.magnitude = 1;
+  }
+  rope.position_scale *= options.distance_scale;
+  return rope;
+}
+
+std::vector<TokenId> EndIds(const std::string& folder, const HfConfig& config,
+                            const Tokenizer& tokenizer) {
+  const Result<GenerationConfig> generation = LoadGenerationConfig(folder);
+  std::vector<TokenId> ids = config.eos_ids;
+  if (generation.ok() && !generation->eos_ids.empty()) ids = generation->eos_ids;
+  if (ids.empty() && tokenizer.eos_id()) ids.push_back(*tokenizer.eos_id());
+  return ids;
+}
+
+Status CheckOptions(const EngineOptions& o) {
+  if (o.threads < 0 || o.threads > 1024) {
+    return InvalidArgument(fmt::format("threads is {}, must be between 1 and 1024", o.threads));
+  }
+  if (o.chunk_size < 1 || o.chunk_size > 1 << 20) {
+    return InvalidArgument(
+        fmt::format("chunk_size is {}, must be between 1 and {}", o.chunk_size, 1 << 20));
+  }
+  if (!(o.distance_scale > 0 && o.distance_scale <= 1e6)) {
+    return InvalidArgument(
+        fmt::format("distance_scale is {}, must be above 0 and at most 1e6", o.distance_scale));
+  }
+  if (o.rope_base && !(*o.rope_base > 0 && *o.rope_base <= 1e12)) {
+    return InvalidArgument(
+        fmt::format("base is {}, must be above 0 and at most 1e12", *o.rope_base));
+  }
+  return Validate(o.attention);
+}
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> Open(EngineOptions options);
+  ~Impl();
+
+  Result<RequestId> Submit(GenerateRequest request, GenerateCallbacks callbacks);
+  void Cancel(RequestId id);
+
+  EngineOptions options;
+  std::shared_ptr<const Model> model;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat_template;
+  ModelInfo info;
+  std::optional<ExecContext> exec;
+  TaskContext context;
+
+ private:
+  void Start() {
+    thread_ = std::thread([this] { Loop(); });
+  }
+  void Loop();
+  // One round: a step of every decoding task, then a chunk of one prompt.
+  void Round();
+  bool StepGuarded(Task& task);
+  void Log(LogLevel level, const std::string& line) {
+    if (options.log) options.log(level, line);
+  }
+  Status CheckRequest(const GenerateRequest& request);
+  Status CheckMemory(int64_t tokens) const;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::list<std::shared_ptr<Task>> incoming_;
+  std::list<std::shared_ptr<Task>> all_;  // incoming and active
+  bool stop_ = false;
+  RequestId next_id_ = 1;
+  bool warned_ = false;
+
+  std::list<std::shared_ptr<Task>> active_;  // the engine thread's
+  std::thread thread_;
+};
+
+Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) {
+  if (const Status s = CheckOptions(options); !s.ok()) return s;
+  const Result<const kernels::KernelTable*> kernels = kernels::ChooseKernelsFromEnvironment();
+  if (!kernels.ok()) return kernels.status();
+
+  auto impl = std::make_unique<Impl>();
+  if (options.threads == 0) {
+    options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  Result<ModelInfo> info = InspectModel(options.model);
+  if (!info.ok()) return info.status();
+  Result<std::shared_ptr<const Model>> model = Model::Load(options.model, options.weight_dtype);
+  if (!model.ok()) return model.status();
+  const std::string& tokenizer_path = options.tokenizer.empty() ? options.model : options.tokenizer;
+  Result<Tokenizer> tokenizer = Tokenizer::Load(tokenizer_path);
+  if (!tokenizer.ok()) return tokenizer.status();
+  if (static_cast<int64_t>(tokenizer->vocab_size()) > info->vocab_size) {
+    return CorruptData(
+        fmt::format("{}: the tokenizer has ids up to {}, the model only {} embeddings",
+                    tokenizer_path, tokenizer->vocab_size() - 1, info->vocab_size));
+  }
+
+  if (!options.conv_type.empty()) {
+    Result<ChatTemplate> built_in = ChatTemplate::BuiltIn(options.conv_type);
+    if (!built_in.ok()) return built_in.status();
+    impl->chat_template = std::move(*built_in);
+  } else {
+    Result<ChatTemplate> own = ChatTemplate::FromModelFolder(options.model);
+    if (own.ok()) {
+      impl->chat_template = std::move(*own);
+    } else if (own.status().code() != StatusCode::kNotFound) {
+      return own.status();
+    }
+  }
+
+  std::shared_ptr<const AttentionMethod> method = MakeMethod(options.attention);
+  const std::vector<std::string> reasons = method->Unsupported((*model)->shape());
+  if (!reasons.empty()) {
+    return Unsupported(fmt::format("{} with this model: {}", method->name(), reasons[0]));
+  }
+
+  impl->options = std::move(options);
+  impl->info = std::move(*info);
+  impl->model = std::move(*model);
+  impl->tokenizer = std::move(*tokenizer);
+  impl->exec.emplace(**kernels, impl->options.threads, impl->options.fast_products);
+  impl->context = {.model = impl->model.get(),
+                   .tokenizer = &*impl->tokenizer,
+                   .method = std::move(method),
+                   .exec = &*impl->exec,
+                   .kv_dtype = impl->options.kv_dtype,
+                   .rope = RopeOf(impl->model->config(), impl->options),
+                   .chunk_size = impl->options.chunk_size,
+                   .end_ids = EndIds(impl->options.model, impl->model->config(), *impl->tokenizer)};
+  for (const std::string& note : impl->info.notes) impl->Log(LogLevel::kInfo, note);
+  impl->Start();
+  return impl;
+}
+
+Engine::Impl::~Impl() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    for (const auto& task : all_) task->cancelled().store(true);
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+Status Engine::Impl::CheckMemory(int64_t tokens) const {
+  const MemoryPlan plan = PlanMemory(info, options.attention,
+                                     {.tokens = tokens,
+                                      .weight_dtype = model->weight_dtype(),
+                                      .kv_dtype = options.kv_dtype,
+                                      .chunk_size = options.chunk_size,
+                                      .threads = options.threads});
+  const uint64_t needed = plan.total() - plan.weights;
+  const uint64_t available = AvailableMemory();
+  if (needed <= available) return OkStatus();
+  return OutOfMemory(fmt::format("{} tokens with {} need {} MiB, {} MiB are available", tokens,
+                                 context.method->name(), needed >> 20, available >> 20));
+}
+
+Status Engine::Impl::CheckRequest(const GenerateRequest& r) {
+  if (r.prompt.empty()) return InvalidArgument("the prompt is empty: it has no tokens");
+  const int64_t vocab = info.vocab_size;
+  for (TokenId id : r.prompt) {
+    if (id < 0 || id >= vocab) {
+      return InvalidArgument(
+          fmt::format("prompt: token id {} is not in the vocabulary of {}", id, vocab));
+    }
+  }
+  if (r.max_new_tokens < 0) {
+    return InvalidArgument(
+        fmt::format("max_new_tokens is {}, must be 0 or more", r.max_new_tokens));
+  }
+  const auto n = static_cast<int64_t>(r.prompt.size());
+  if (r.max_new_tokens > kMaxPosition || n + r.max_new_tokens > kMaxPosition) {
+    return InvalidArgument(fmt::format("prompt of {} and {} new tokens exceed {} positions", n,
+                                       r.max_new_tokens, kMaxPosition));
+  }
+  if (r.question.begin < 0 || r.question.end > n) {
+    return InvalidArgument(fmt::format("question: tokens {} to {} are not in the prompt of {}",
+                                       r.question.begin, r.question.end, n));
+  }
+  if (const Status s = r.sampling.Validate(); !s.ok()) return s;
+  return CheckMemory(n + r.max_new_tokens);
+}
+
+Result<RequestId> Engine::Impl::Submit(GenerateRequest request, GenerateCallbacks callbacks) {
+  if (const Status s = CheckRequest(request); !s.ok()) return s;
+  const auto length = static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens;
+  std::lock_guard lock(mutex_);
+  if (options.context_warning && !warned_ && length > info.native_context &&
+      !context.method->needs().extends_context) {
+    warned_ = true;
+    Log(LogLevel::kWarning,
+        fmt::format(
+            "prompt and answer may take {} tokens; the model was trained for {} and {} does "
+            "not extend it (inf-llm does)",
+            length, info.native_context, context.method->name()));
+  }
+  const RequestId id = next_id_++;
+  auto task = std::make_shared<Task>(id, std::move(request), std::move(callbacks));
+  incoming_.push_back(task);
+  all_.push_back(std::move(task));
+  wake_.notify_all();
+  return id;
+}
+
+void Engine::Impl::Cancel(RequestId id) {
+  std::lock_guard lock(mutex_);
+  for (const auto& task : all_) {
+    if (task->id() == id) task->cancelled().store(true);
+  }
+}
+
+bool Engine::Impl::StepGuarded(Task& task) {
+  try {
+    return task.Step(context);
+  } catch (const std::bad_alloc&) {
+    task.Finish(StopReason::kError, OutOfMemory("no memory for the next step"));
+  } catch (const std::exception& e) {
+    task.Finish(StopReason::kError, Internal(e.what()));
+  }
+  return false;
+}
+
+void Engine::Impl::Round() {
+  const auto drop = [&](std::list<std::shared_ptr<Task>>::iterator it) {
+    std::lock_guard lock(mutex_);
+    all_.remove(*it);
+    return active_.erase(it);
+  };
+  for (auto it = active_.begin(); it != active_.end();) {
+    const bool goes_on = (*it)->prefilling() || StepGuarded(**it);
+    it = goes_on ? std::next(it) : drop(it);
+  }
+  for (auto it = active_.begin(); it != active_.end(); ++it) {
+    if (!(*it)->prefilling()) continue;
+    if (!StepGuarded(**it)) {
+      drop(it);
+    } else {
+      active_.splice(active_.end(), active_, it);  // prompts take turns
+    }
+    return;
+  }
+}
+
+void Engine::Impl::Loop() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (active_.empty()) {
+        wake_.wait(lock, [&] { return stop_ || !incoming_.empty(); });
+      }
+      active_.splice(active_.end(), incoming_);
+      if (stop_ && active_.empty()) return;
+    }
+    Round();
+  }
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
+  try {
+    Result<std::unique_ptr<Impl>> impl = Impl::Open(std::move(options));
+    if (!impl.ok()) return impl.status();
+    return std::unique_ptr<Engine>(new Engine(std::move(*impl)));
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory("no memory for the model");
+  }
+}
+
+Result<RequestId> Engine::Submit(GenerateRequest request, GenerateCallbacks callbacks) {
+  return impl_->Submit(std::move(request), std::move(callbacks));
+}
+void Engine::Cancel(RequestId id) { impl_->Cancel(id); }
+
+GenerateResult Engine::Generate(GenerateRequest request, GenerateCallbacks callbacks) {
+  std::promise<GenerateResult> done;
+  const auto forward = std::move(callbacks.on_done);
+  callbacks.on_done = [&](const GenerateResult& result) {
+    if (forward) forward(result);
+    done.set_value(result);
+  };
+  const Result<RequestId> id = Submit(std::move(request), std::move(callbacks));
+  if (!id.ok()) {
+    GenerateResult result;
+    result.status = id.status();
+    return result;
+  }
+  return done.get_future().get();
+}
+
+const Tokenizer& Engine::tokenizer() const { return *impl_->tokenizer; }
+const ChatTemplate* Engine::chat_template() const {
+  return impl_->chat_template ? &*impl_->chat_template : nullptr;
+}
+const ModelInfo& Engine::model_info() const { return impl_->info; }
+const AttentionConfig& Engine::attention() const { return impl_->options.attention; }
+bool Engine::question_first() const { return impl_->context.method->needs().question_first; }
+int Engine::threads() const { return impl_->options.threads; }
+std::string_view Engine::kernels() const { return impl_->exec->kernels().isa; }
+
+std::string_view StopReasonName(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEos:
+      return "eos";
+    case StopReason::kStopString:
+      return "stop";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kCancelled:
+      return "cancelled";
+    case StopReason::kError:
+      return "error";
+  }
+  return "error";
+}
+
+double GenerateResult::prefill_tokens_per_second() const {
+  return prefill_seconds > 0 ? static_cast<double>(prompt_tokens) / prefill_seconds : 0;
+}
+
+double GenerateResult::decode_tokens_per_second() const {
+  // The first token comes out of the prompt's last forward pass.
+  const auto steps = static_cast<double>(token_ids.size()) - 1;
+  return decode_seconds > 0 && steps > 0 ? steps / decode_seconds : 0;
+}
+
+}  // namespace quarry

@@ -1,0 +1,170 @@
+#include "quarry/prompt.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+
+namespace quarry {
+namespace {
+
+constexpr int64_t kKeptHead = 128;
+
+// The range of the question in the prompt; empty text, no range.
+Result<TokenRange> Locate(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                          std::string_view question) {
+  if (question.empty()) return TokenRange{};
+  const Result<std::vector<TokenId>> ids =
+      tokenizer.Encode(question, {.add_special_tokens = false, .parse_special = false});
+  if (!ids.ok()) return ids.status();
+  return FindQuestion(prompt, *ids);
+}
+
+Result<Prompt> Finish(const Tokenizer& tokenizer, std::string_view text,
+                      Result<std::vector<TokenId>> tokens, std::string_view question) {
+  if (!tokens.ok()) return tokens.status();
+  Prompt prompt = {std::move(*tokens), {}, !IsValidUtf8(text)};
+  const Result<TokenRange> range = Locate(tokenizer, prompt.tokens, question);
+  if (!range.ok()) return range.status();
+  prompt.question = *range;
+  return prompt;
+}
+
+// Special tokens of a text, found where the tokenizer would find them.
+class SpecialTokens {
+ public:
+  explicit SpecialTokens(const Tokenizer& tokenizer) {
+    for (size_t i = 0; i < tokenizer.vocab_size(); ++i) {
+      const auto id = static_cast<TokenId>(i);
+      if (!tokenizer.is_special(id)) continue;
+      std::optional<std::string> spelling = tokenizer.IdToToken(id);
+      if (spelling && !spelling->empty()) tokens_.push_back({std::move(*spelling), id});
+    }
+  }
+
+  struct Match {
+    size_t begin, end;
+    TokenId id;
+  };
+  // The first one at or after `from`, the longest of those that begin there.
+  std::optional<Match> Find(std::string_view text, size_t from) const {
+    std::optional<Match> best;
+    for (const auto& [spelling, id] : tokens_) {
+      const size_t at = text.find(spelling, from);
+      if (at == std::string_view::npos) continue;
+      const Match match = {at, at + spelling.size(), id};
+      if (!best || match.begin < best->begin ||
+          (match.begin == best->begin && match.end > best->end)) {
+        best = match;
+      }
+    }
+    return best;
+  }
+
+ private:
+  std::vector<std::pair<std::string, TokenId>> tokens_;
+};
+
+// Encodes rendered segments, joined in `text`: special tokens only where the template wrote them.
+Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const std::string& text,
+                                            std::span<const RenderedSegment> segments,
+                                            bool add_special_tokens) {
+  std::string from_user;  // a byte per byte of text: 1 where it came from a message
+  for (const RenderedSegment& s : segments) {
+    from_user.append(s.text.size(), s.from_user ? '\1' : '\0');
+  }
+  const SpecialTokens specials(tokenizer);
+  const auto trusted = [&](const SpecialTokens::Match& m) {
+    return from_user.find('\1', m.begin) >= m.end;
+  };
+  bool all_trusted = true;
+  for (auto m = specials.Find(text, 0); m; m = specials.Find(text, m->end)) {
+    all_trusted = all_trusted && trusted(*m);
+  }
+  if (all_trusted) {
+    return tokenizer.Encode(text,
+                            {.add_special_tokens = add_special_tokens, .parse_special = true});
+  }
+  // Somebody wrote a special token into a message: text between the template's own is encoded as
+  // plain text.
+  std::vector<TokenId> ids;
+  if (add_special_tokens && tokenizer.bos_id()) ids.push_back(*tokenizer.bos_id());
+  const auto append_text = [&](size_t begin, size_t end) -> Status {
+    const Result<std::vector<TokenId>> part =
+        tokenizer.Encode(std::string_view(text).substr(begin, end - begin),
+                         {.add_special_tokens = false, .parse_special = false});
+    if (!part.ok()) return part.status();
+    ids.insert(ids.end(), part->begin(), part->end());
+    return OkStatus();
+  };
+  size_t begin = 0;
+  for (auto m = specials.Find(text, 0); m; m = specials.Find(text, m->end)) {
+    if (!trusted(*m)) continue;
+    if (const Status s = append_text(begin, m->begin); !s.ok()) return s;
+    ids.push_back(m->id);
+    begin = m->end;
+  }
+  if (const Status s = append_text(begin, text.size()); !s.ok()) return s;
+  return ids;
+}
+
+}  // namespace
+
+TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question) {
+  const bool widen = question.size() > 2;
+  const auto inner = widen ? question.subspan(1, question.size() - 2) : question;
+  if (inner.empty()) return {};
+  const auto at = std::search(prompt.begin(), prompt.end(), inner.begin(), inner.end());
+  if (at == prompt.end()) return {};
+  const TokenPos first = at - prompt.begin();
+  const TokenPos last = first + static_cast<TokenPos>(inner.size());
+  if (!widen) return {first, last};
+  return {std::max<TokenPos>(0, first - 1),
+          std::min<TokenPos>(static_cast<TokenPos>(prompt.size()), last + 1)};
+}
+
+Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
+                         std::string_view question) {
+  return Finish(tokenizer, text, tokenizer.Encode(text), question);
+}
+
+Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
+                          std::span<const ChatMessage> messages, std::string_view question) {
+  if (messages.empty()) return InvalidArgument("the conversation has no messages");
+  if (chat == nullptr) return RawPrompt(tokenizer, messages.back().content, question);
+  const Result<std::vector<RenderedSegment>> segments = chat->RenderSegments(messages);
+  if (!segments.ok()) return segments.status();
+  std::string text;
+  for (const RenderedSegment& s : *segments) text += s.text;
+  return Finish(tokenizer, text,
+                EncodeSegments(tokenizer, text, *segments, chat->leaves_bos_to_tokenizer()),
+                question);
+}
+
+std::string DocumentMessage(std::string_view document, std::string_view question,
+                            bool question_first) {
+  if (question_first) return fmt::format("{}\n\n{}\n\n{}", question, document, question);
+  return fmt::format("{}\n\n{}", document, question);
+}
+
+Result<std::vector<TokenId>> FitPrompt(std::vector<TokenId> tokens, int64_t max_len,
+                                       int64_t max_new_tokens, bool cut) {
+  const auto n = static_cast<int64_t>(tokens.size());
+  const int64_t room = max_len - max_new_tokens;
+  if (n <= room) return tokens;
+  if (!cut) {
+    return InvalidArgument(
+        fmt::format("the prompt has {} tokens; max_len {} less {} new ones leaves room for {}", n,
+                    max_len, max_new_tokens, std::max<int64_t>(0, room)));
+  }
+  if (room <= kKeptHead) {
+    return InvalidArgument(fmt::format(
+        "max_len {} less {} new tokens leaves room for {}, cutting a prompt needs more than {}",
+        max_len, max_new_tokens, room, kKeptHead));
+  }
+  tokens.erase(tokens.begin() + kKeptHead, tokens.end() - (room - kKeptHead));
+  return tokens;
+}
+
+}  // namespace quarry

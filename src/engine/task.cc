@@ -1,0 +1,145 @@
+#include "engine/task.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/memory_info.h"
+#include "ops/rope_frequencies.h"
+
+namespace quarry {
+namespace {
+
+double Seconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
+
+Task::Task(RequestId id, GenerateRequest request, GenerateCallbacks callbacks)
+    : id_(id),
+      request_(std::move(request)),
+      callbacks_(std::move(callbacks)),
+      stops_(request_.stop) {
+  result_.prompt_tokens = prompt_size();
+}
+
+bool Task::Step(const TaskContext& context) {
+  if (cancelled_.load()) {
+    Finish(StopReason::kCancelled, Cancelled("the request was cancelled"));
+    return false;
+  }
+  if (sequence_ == nullptr) Start(context);
+  return prefilling() ? ReadChunk(context) : Decode(context);
+}
+
+void Task::Start(const TaskContext& c) {
+  const int64_t total = prompt_size() + request_.max_new_tokens;
+  sequence_ = std::make_unique<Sequence>(
+      c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.method,
+      SequenceOptions{.kv_dtype = c.kv_dtype, .hints = {.question = request_.question}});
+  sampler_.emplace(request_.sampling);
+  for (TokenId token : request_.prompt) sampler_->Accept(token);
+  detokenizer_.emplace(*c.tokenizer, DecodeOptions{.skip_special = true});
+  logits_.resize(static_cast<size_t>(c.model->config().vocab_size));
+  begin_ = Clock::now();
+}
+
+bool Task::ReadChunk(const TaskContext& c) {
+  // With last_token_alone, the prompt's last token is a forward pass of its own.
+  const bool alone = c.method->needs().last_token_alone;
+  const int64_t end = alone && read_ < prompt_size() - 1 ? prompt_size() - 1 : prompt_size();
+  const int64_t n = std::min(c.chunk_size, end - read_);
+  const bool last = read_ + n == prompt_size();
+  const Status status = c.model->Forward(
+      std::span(request_.prompt).subspan(static_cast<size_t>(read_), static_cast<size_t>(n)),
+      *sequence_, *c.exec, last ? std::span<float>(logits_) : std::span<float>(),
+      {.cancel = &cancelled_});
+  if (!status.ok()) {
+    const bool stopped = status.code() == StatusCode::kCancelled;
+    Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
+    return false;
+  }
+  read_ += n;
+  result_.prefill_seconds = Seconds(Clock::now() - begin_);
+  if (callbacks_.on_progress) {
+    callbacks_.on_progress({read_, prompt_size(), result_.prefill_seconds});
+  }
+  if (!last) return true;
+  first_token_ = Clock::now();
+  if (request_.max_new_tokens == 0) {
+    Finish(StopReason::kLength);
+    return false;
+  }
+  return TakeToken(c);
+}
+
+bool Task::Decode(const TaskContext& c) {
+  const TokenId token[] = {result_.token_ids.back()};
+  const Status status =
+      c.model->Forward(token, *sequence_, *c.exec, logits_, {.cancel = &cancelled_});
+  if (!status.ok()) {
+    const bool stopped = status.code() == StatusCode::kCancelled;
+    Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
+    return false;
+  }
+  return TakeToken(c);
+}
+
+bool Task::TakeToken(const TaskContext& c) {
+  const TokenId token = sampler_->Pick(logits_);
+  const auto is = [&](const std::vector<TokenId>& ids) {
+    return std::find(ids.begin(), ids.end(), token) != ids.end();
+  };
+  if ((!request_.ignore_eos && is(c.end_ids)) || is(request_.stop_ids)) {
+    Finish(StopReason::kEos);
+    return false;
+  }
+  sampler_->Accept(token);
+  result_.token_ids.push_back(token);
+  Result<std::string> text = detokenizer_->Add(token);
+  if (!text.ok()) {
+    Finish(StopReason::kError, text.status());
+    return false;
+  }
+  Emit(stops_.Add(*text));
+  if (stops_.matched()) {
+    Finish(StopReason::kStopString);
+    return false;
+  }
+  if (static_cast<int64_t>(result_.token_ids.size()) >= request_.max_new_tokens) {
+    Finish(StopReason::kLength);
+    return false;
+  }
+  return true;
+}
+
+void Task::Emit(const std::string& text) {
+  if (text.empty()) return;
+  result_.text += text;
+  if (callbacks_.on_text) callbacks_.on_text(text);
+}
+
+void Task::Finish(StopReason reason, Status status) {
+  if (detokenizer_ && reason != StopReason::kError) {
+    const Result<std::string> rest = detokenizer_->Flush();
+    if (rest.ok()) Emit(stops_.Add(*rest));
+    if (!stops_.matched()) Emit(stops_.Flush());
+  }
+  result_.status = std::move(status);
+  result_.stop_reason = reason;
+  if (sequence_ != nullptr) {
+    if (!prefilling()) result_.decode_seconds = Seconds(Clock::now() - first_token_);
+    result_.kv_bytes = sequence_->size_bytes();
+    result_.density = sequence_->pairs().Density();
+    const MethodStats stats = sequence_->method_stats();
+    result_.memory_blocks = stats.memory_blocks;
+    result_.blocks_retrieved = stats.blocks_retrieved;
+    result_.cache_hits = stats.cache_hits;
+    result_.cache_evictions = stats.cache_evictions;
+  }
+  result_.peak_rss_bytes = PeakRssBytes();
+  sequence_.reset();  // its memory goes before anybody reacts
+  if (callbacks_.on_done) callbacks_.on_done(result_);
+}
+
+}  // namespace quarry

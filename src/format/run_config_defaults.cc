@@ -1,0 +1,59 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "quarry/config.h"
+
+namespace quarry {
+namespace {
+
+// Parameters in YAML, one line each, as a run configuration has them.
+std::string Keys(const DenseConfig&) { return ""; }
+std::string WindowKeys(int64_t n_init, int64_t n_local) {
+  return fmt::format("  n_init: {}\n  n_local: {}\n", n_init, n_local);
+}
+std::string Keys(const StreamLlmConfig& c) { return WindowKeys(c.n_init, c.n_local); }
+std::string Keys(const InfiniteLmConfig& c) { return WindowKeys(c.n_init, c.n_local); }
+std::string Keys(const InfLlmConfig& c) {
+  return WindowKeys(c.n_init, c.n_local) +
+         fmt::format(
+             "  block_size: {}\n  topk: {}\n  repr_topk: {}\n  exc_block_size: {}\n"
+             "  max_cached_block: {}\n  mask: {}\n",
+             c.block_size, c.topk, c.repr_topk, c.exc_block_size, c.max_cached_block,
+             c.mask == WindowMask::kStrict ? "strict" : "reference");
+}
+std::string Keys(const QLlmConfig& c) {
+  return Keys(static_cast<const InfLlmConfig&>(c)) +
+         fmt::format("  question_weight: {}\n", c.question_weight);
+}
+
+}  // namespace
+
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context) {
+  AttentionConfig config = method;
+  // Half of what the model was trained for leaves the other half for sinks and memory; the
+  // published configurations do the same. Blocks shrink with the window.
+  const int64_t window = std::clamp<int64_t>(native_context / 2, 16, 4096);
+  if (auto* c = std::get_if<StreamLlmConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<InfiniteLmConfig>(&config)) c->n_local = window;
+  const auto memory = [&](InfLlmConfig& c) {
+    c.n_local = window;
+    c.block_size = std::clamp<int64_t>(window / 32, 16, 128);
+    c.exc_block_size = std::min<int64_t>(512, std::max<int64_t>(16, window / 8));
+    c.n_init = std::min<int64_t>(c.n_init, window / 8);
+  };
+  if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
+  if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
+  return config;
+}
+
+Result<RunConfig> DefaultRunConfig(const AttentionConfig& config,
+                                   std::span<const std::string> overrides) {
+  std::string yaml = fmt::format("model:\n  path: unset\n  type: {}\n", MethodName(config));
+  yaml += std::visit([](const auto& c) { return Keys(c); }, config);
+  Result<RunConfig> run = ParseRunConfig(yaml, "defaults", overrides);
+  if (run.ok() && run->model_path == "unset") run->model_path = run->tokenizer_path = "";
+  return run;
+}
+
+}  // namespace quarry
