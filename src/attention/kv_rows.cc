@@ -16,8 +16,9 @@ bool Stored(const KvStore& kv, KvPlane plane) {
   return kv.layout().rules[static_cast<size_t>(plane)].stored;
 }
 
-// Rounds a row to what storing it as `dtype` leaves.
+// Rounds a row of a head, n <= 256, to what storing it as `dtype` leaves.
 void RoundTo(DType dtype, const kernels::KernelTable& kernels, int n, float* x) {
+  if (dtype == DType::kF32) return;
   uint16_t narrow[256];
   kernels.narrow(dtype, x, n, narrow);
   kernels.widen(dtype, narrow, n, x);
