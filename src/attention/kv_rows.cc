@@ -114,7 +114,9 @@ void AppendRows(KvStore& kv, int layer, const ModelShape& shape, DType dtype, co
 
 Result<bool> TruncateRows(KvStore& kv, const ModelShape& shape, DType dtype, const Rope& rope,
                           TokenPos n, ExecContext& ctx) {
-  const TokenRange window = kv.MissingAfterTruncate(KvPlane::kRotatedKeys, n);
+  TokenRange window = kv.MissingAfterTruncate(KvPlane::kRotatedKeys, n);
+  // Blocks come back whole: the next cut may reach behind this window.
+  if (!window.empty()) window.begin -= window.begin % kTokensPerBlock;
   const bool raw_whole = Stored(kv, KvPlane::kRawKeys) &&
                          kv.MissingAfterTruncate(KvPlane::kRawKeys, n).empty() &&
                          kv.layout().rules[0].keep_last == PlaneRule::kAll;
