@@ -10,6 +10,7 @@
 #include "kernels/panel.h"
 #include "tests/support/attention_bounds.h"
 #include "tests/support/layer_inputs.h"
+#include "tests/support/random.h"
 
 namespace quarry {
 namespace {
@@ -137,6 +138,28 @@ TEST(KvRows, TruncateMakesTheWindowAnew) {
     EXPECT_EQ(rows.kv.size(), 500);
     rows.ExpectKeys(kRotated, 460, 500);
     rows.ExpectKeys(kRaw, 0, 500);
+  }
+}
+
+// Rotated keys come from the raw ones as stored, so that they can be made again: the same bits.
+TEST(KvRows, KeysMadeAnewHaveTheSameBits) {
+  for (DType dtype : kTypes) {
+    Rows rows(dtype, {1, 2, 2, 16}, kWindowed, 900),
+        straight(dtype, {1, 2, 2, 16}, kEverything, 900);
+    Rng rng(7);
+    rows.in.k = straight.in.k = RandomFloats(rng, rows.in.k.size());  // not exact in 16 bits
+    rows.Append(900);
+    straight.Append(900);
+    const auto done = TruncateRows(rows.kv, rows.in.shape, dtype, rows.rope, 500, rows.ctx);
+    ASSERT_TRUE(done.ok() && *done);
+    float made[16], first[16];
+    for (TokenPos t = 460; t < 500; ++t) {
+      for (int h = 0; h < 2; ++h) {
+        ReadKey(rows.kv, 0, kRotated, h, t, dtype, 16, made);
+        ReadKey(straight.kv, 0, kRotated, h, t, dtype, 16, first);
+        for (size_t c = 0; c < 16; ++c) ASSERT_EQ(made[c], first[c]) << DTypeName(dtype) << t;
+      }
+    }
   }
 }
 

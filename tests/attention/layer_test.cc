@@ -79,6 +79,10 @@ TEST(Layer, InfLlmKeepsOneKeyPlane) {
   Feed(layer, in, std::vector<int>{1000, 1000, 1000});
   const size_t block = 128u * 2u, blocks = 3000 / 128 + 1;
   EXPECT_LE(layer.kv().size_bytes(), blocks * block * (8u + 16u) + 2u * block * 8u);
+  // One slab of representatives; local scores of the window, the tail and a block, twice for
+  // growth, now and in up to 16 checkpoints.
+  EXPECT_LE(layer.state().size_bytes(),
+            512u * 2u * 8u * 2u + 17u * 2u * 2u * (64u + 16u + 32u) * sizeof(float));
 }
 
 TEST(Layer, StatsCountBlocksAndCache) {
