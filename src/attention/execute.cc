@@ -269,7 +269,7 @@ class ExecuteStep {
     for (size_t s = item.segment_begin; s < item.segment_end; ++s) {
       const Segment& segment = plan_.segments()[s];
       if (!Covers(segment, tile)) continue;
-      if (!q.valid || q.rule.query != segment.position.query) Rotate(tile, segment.position, q);
+      if (!q.valid || q.rule != segment.position) Rotate(tile, segment.position, q);
       const IndexRange heads = HeadsIn(segment, tile);
       const IndexRange rows = RowsIn(segment, tile);
       // Stacked rows of several heads are contiguous only if every row of the tile takes part.
@@ -283,14 +283,20 @@ class ExecuteStep {
 
   void Rotate(const Tile& tile, const PositionRule& rule, Queries& q) const {
     const FixedAngles* fixed = rule.query ? Find(*rule.query) : nullptr;
-    const int64_t half = in_.rope->pairs();
+    const int half = in_.rope->pairs();
+    // A raw key stands at position 0, where rotation is its magnitude alone. That belongs to the
+    // channels that rotate, not to the others, so that the query takes it over.
+    const auto magnitude = static_cast<float>(in_.rope->magnitude());
+    const bool raw_keys = rule.keys == KvPlane::kRawKeys && magnitude != 1.0f;
     for (int h = 0; h < group_; ++h) {
       for (int r = 0; r < tile.rows; ++r) {
         const int row = tile.row + r;
+        const int64_t angle = int64_t{row} * half;
         const float* x = in_.q + row * in_.q_stride + (tile.kv_head * group_ + h) * dim_;
-        in_.rope->Rotate(ctx_.kernels(), x, fixed ? fixed->cos : in_.cos + row * half,
-                         fixed ? fixed->sin : in_.sin + row * half,
-                         q.rotated + static_cast<int64_t>(h * tile.rows + r) * dim_);
+        float* rotated = q.rotated + static_cast<int64_t>(h * tile.rows + r) * dim_;
+        in_.rope->Rotate(ctx_.kernels(), x, fixed ? fixed->cos : in_.cos + angle,
+                         fixed ? fixed->sin : in_.sin + angle, rotated);
+        for (int c = 0; c < 2 * half && raw_keys; ++c) rotated[c] *= magnitude;
       }
     }
     q.valid = true;
@@ -313,8 +319,6 @@ class ExecuteStep {
     const TokenRange visible = {segment.mask.lo(in_.first + rows.begin),
                                 segment.mask.hi(in_.first + rows.end - 1)};
 
-    const double magnitude =
-        segment.position.keys == KvPlane::kRawKeys ? in_.rope->magnitude() : 1.0;
     kernels::AttendArgs args = {
         .dtype = in_.kv_dtype,
         .head_dim = dim_,
@@ -324,7 +328,7 @@ class ExecuteStep {
         .hi = q.hi,
         .panels = nullptr,
         .n_panels = 0,
-        .scale = static_cast<float>(magnitude / std::sqrt(static_cast<double>(dim_))),
+        .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim_))),
         .m = item.partial.m + begin,
         .d = item.partial.d + begin,
         .o = item.partial.o + static_cast<int64_t>(begin) * o_stride_,

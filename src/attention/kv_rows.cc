@@ -16,8 +16,9 @@ bool Stored(const KvStore& kv, KvPlane plane) {
   return kv.layout().rules[static_cast<size_t>(plane)].stored;
 }
 
-// Rounds a row to what storing it as `dtype` leaves.
+// Rounds a row of a head, n <= 256, to what storing it as `dtype` leaves.
 void RoundTo(DType dtype, const kernels::KernelTable& kernels, int n, float* x) {
+  if (dtype == DType::kF32) return;
   uint16_t narrow[256];
   kernels.narrow(dtype, x, n, narrow);
   kernels.widen(dtype, narrow, n, x);
@@ -113,7 +114,9 @@ void AppendRows(KvStore& kv, int layer, const ModelShape& shape, DType dtype, co
 
 Result<bool> TruncateRows(KvStore& kv, const ModelShape& shape, DType dtype, const Rope& rope,
                           TokenPos n, ExecContext& ctx) {
-  const TokenRange window = kv.MissingAfterTruncate(KvPlane::kRotatedKeys, n);
+  TokenRange window = kv.MissingAfterTruncate(KvPlane::kRotatedKeys, n);
+  // Blocks come back whole: the next cut may reach behind this window.
+  if (!window.empty()) window.begin -= window.begin % kTokensPerBlock;
   const bool raw_whole = Stored(kv, KvPlane::kRawKeys) &&
                          kv.MissingAfterTruncate(KvPlane::kRawKeys, n).empty() &&
                          kv.layout().rules[0].keep_last == PlaneRule::kAll;

@@ -25,6 +25,9 @@ class Report {
   // Prints the last line; the exit status of the program: 1 on any failure, or if nothing ran.
   int Finish() const;
 
+  int passed() const { return passed_; }
+  int failed() const { return failed_; }
+
  private:
   int passed_ = 0;
   int failed_ = 0;

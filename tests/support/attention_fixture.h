@@ -23,7 +23,8 @@ class OneLayer {
   OneLayer(const AttentionConfig& config, const ModelShape& shape, DType dtype, double base = 10000,
            double distance_scale = 1, const kernels::KernelTable* kernels = nullptr,
            int threads = 2)
-      : shape_(shape),
+      : config_(config),
+        shape_(shape),
         dtype_(dtype),
         rope_(PlainFrequencies(shape.head_dim, base, distance_scale), 1.0, shape.head_dim),
         method_(MakeMethod(config)),
@@ -72,6 +73,16 @@ class OneLayer {
   const AttentionPlan& last_plan() const { return work_.plan; }
   ExecContext& context() { return ctx_; }
 
+  // A second layer with the same past, sharing its blocks.
+  std::unique_ptr<OneLayer> Fork() {
+    auto fork = std::make_unique<OneLayer>(config_, shape_, dtype_, 10000, 1, &ctx_.kernels(),
+                                           ctx_.threads().size());
+    fork->rope_ = rope_;
+    fork->state_ = state_->Clone();
+    fork->kv_ = kv_.Fork();
+    return fork;
+  }
+
   // Goes back to the longest restorable prefix of n tokens; returns its length.
   TokenPos Truncate(TokenPos n) {
     TokenPos p = state_->Truncate(n);
@@ -83,6 +94,7 @@ class OneLayer {
   }
 
  private:
+  AttentionConfig config_;
   ModelShape shape_;
   DType dtype_;
   Rope rope_;

@@ -1,6 +1,7 @@
 #include "attention/methods/question.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace quarry {
@@ -9,9 +10,12 @@ std::vector<int64_t> TopIndices(std::span<const float> scores, int64_t k) {
   std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   k = std::min(k, static_cast<int64_t>(order.size()));
+  const auto value = [&](int64_t i) {
+    const float s = scores[static_cast<size_t>(i)];
+    return std::isnan(s) ? -INFINITY : s;
+  };
   std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
-    const float x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
-    return x > y || (x == y && a < b);
+    return value(a) > value(b) || (value(a) == value(b) && a < b);
   });
   order.resize(static_cast<size_t>(k));
   std::sort(order.begin(), order.end());

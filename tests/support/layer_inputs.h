@@ -1,0 +1,51 @@
+// Queries, keys and values for one attention layer, and runs of the layer over them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "tensor/model_shape.h"
+#include "tests/reference/masked_attention.h"
+#include "tests/support/attention_fixture.h"
+
+namespace quarry {
+
+struct LayerInputs {
+  ModelShape shape;
+  int tokens = 0;
+  std::vector<float> q;  // [tokens][heads][dim], not rotated
+  std::vector<float> k;  // [tokens][kv_heads][dim], not rotated
+  std::vector<float> v;  // [tokens][kv_heads][dim]
+
+  int64_t q_width() const { return int64_t{shape.heads} * shape.head_dim; }
+  int64_t kv_width() const { return int64_t{shape.kv_heads} * shape.head_dim; }
+  reference::Rows q_rows() const;
+  reference::Rows k_rows() const;
+  reference::Rows v_rows() const;
+  // The largest length of a head's vector, and the largest magnitude of a value.
+  double q_norm() const;
+  double k_norm() const;
+  double v_max() const;
+};
+
+// Multiples of 1/32 up to `scale` (at most 127/32): exact in every KV type, so that only what is
+// computed from them is rounded.
+LayerInputs RandomInputs(Rng& rng, const ModelShape& shape, int tokens, double scale = 1.5);
+
+// A shape with the heads, groups and head dimensions that models have, some odd ones among them.
+ModelShape RandomShape(Rng& rng, int max_head_dim = 128);
+
+// `tokens` cut into calls of 1 to `longest` tokens; every so often a run of single tokens.
+std::vector<int> RandomCalls(Rng& rng, int tokens, int longest);
+
+// "f32 scalar 4/2x24", for failure messages.
+std::string Describe(const ModelShape& shape, DType dtype, const kernels::KernelTable& kernels);
+
+// Feeds the next tokens of `in`, from layer.kv().size() on, in calls of the given lengths. Returns
+// their rows, [sum of calls][heads * dim].
+std::vector<float> Feed(OneLayer& layer, const LayerInputs& in, std::span<const int> calls,
+                        RequestHints hints = {});
+
+}  // namespace quarry
