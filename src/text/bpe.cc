@@ -1,6 +1,7 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,21 @@ constexpr size_t kJoinBits = size_t{1} << 20;
 constexpr char32_t kIndexedChars = 0x800;
 
 }  // namespace
+
+Result<Merge> FindMerge(const Vocabulary& vocabulary, std::string_view left, std::string_view right,
+                        uint32_t rank, size_t prefix_bytes) {
+  if (right.size() < prefix_bytes) {
+    return CorruptData(fmt::format("{} lacks the continuing prefix", Quoted(right)));
+  }
+  std::string joined(left);
+  joined += right.substr(prefix_bytes);
+  const Merge m = {vocabulary.Find(left), vocabulary.Find(right), vocabulary.Find(joined), rank};
+  for (const auto& [id, token] : {std::pair(m.left, left), std::pair(m.right, right),
+                                  std::pair(m.result, std::string_view(joined))}) {
+    if (id < 0) return CorruptData(fmt::format("{} is not in the vocabulary", Quoted(token)));
+  }
+  return m;
+}
 
 size_t BpeModel::JoinBit(TokenId left, TokenId right) {
   const uint64_t key =

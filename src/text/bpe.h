@@ -19,6 +19,12 @@
 
 namespace quarry::text {
 
+// The merge of two tokens, as files list them: by text. The result is `left` followed by `right`
+// without its first `prefix_bytes`, the model's continuing prefix. Fails if one of the three is not
+// in the vocabulary.
+Result<Merge> FindMerge(const Vocabulary& vocabulary, std::string_view left, std::string_view right,
+                        uint32_t rank, size_t prefix_bytes = 0);
+
 struct BpeOptions {
   std::optional<std::string> unk_token;  // for characters without a token; without it they are lost
   bool fuse_unk = false;                 // one unk_token for a run of such characters

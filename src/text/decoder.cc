@@ -38,8 +38,11 @@ std::unique_ptr<DecoderStream> Decoder::NewFragmentStream() const {
 }
 
 Status TokenwiseDecoder::Decode(std::vector<std::string>& tokens) const {
+  size_t bytes = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (Status s = DecodeToken(i == 0, tokens[i]); !s.ok()) return s;
+    bytes += tokens[i].size();
+    if (Status s = CheckStageBytes(bytes); !s.ok()) return s;
   }
   return OkStatus();
 }

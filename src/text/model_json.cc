@@ -54,31 +54,19 @@ Result<std::vector<Merge>> ParseMerges(JsonFields& fields, const Vocabulary& voc
   if (!fields.ok()) return fields.status();
   std::vector<Merge> merges;
   merges.reserve(elements.size());
-  std::string joined;
-  uint32_t line = 0;
+  uint32_t rank = 0;
   for (const simdjson::dom::element element : elements) {
-    std::string_view text;
+    std::string_view text, left, right;
     if (element.get(text) == simdjson::SUCCESS && text.starts_with("#version")) continue;
-    const std::string place = fmt::format("{}.merges[{}]", fields.where(), line);
-    std::string_view left, right;
+    const auto place = [&] { return fmt::format("{}.merges[{}]", fields.where(), rank); };
     if (!ReadMerge(element, left, right)) {
-      return CorruptData(place + ": must be two tokens with a blank between, or a pair of tokens");
+      return CorruptData(place() +
+                         ": must be two tokens with a blank between, or a pair of tokens");
     }
-    if (right.size() < prefix_length) {
-      return CorruptData(
-          fmt::format("{}: {} lacks the continuing_subword_prefix", place, Quoted(right)));
-    }
-    joined = left;
-    joined += right.substr(prefix_length);
-    const Merge m = {vocabulary.Find(left), vocabulary.Find(right), vocabulary.Find(joined), line};
-    for (const auto& [id, token] : {std::pair(m.left, left), std::pair(m.right, right),
-                                    std::pair(m.result, std::string_view(joined))}) {
-      if (id < 0) {
-        return CorruptData(fmt::format("{}: {} is not in the vocabulary", place, Quoted(token)));
-      }
-    }
-    merges.push_back(m);
-    ++line;
+    const Result<Merge> merge = FindMerge(vocabulary, left, right, rank, prefix_length);
+    if (!merge.ok()) return merge.status().WithPrefix(place());
+    merges.push_back(*merge);
+    ++rank;
   }
   return merges;
 }

@@ -127,6 +127,7 @@ Status NmtNormalizer::Apply(std::string& text, bool& at_start) const {
 Status NormalizerSequence::Apply(std::string& text, bool& at_start) const {
   for (const auto& part : parts_) {
     if (Status s = part->Apply(text, at_start); !s.ok()) return s;
+    if (Status s = CheckStageBytes(text.size()); !s.ok()) return s;
   }
   return OkStatus();
 }

@@ -11,9 +11,7 @@
 namespace quarry::text {
 namespace {
 
-// Offsets into a piece, and into what normalisation makes of it, must stay below 2^31.
 constexpr size_t kMaxTextBytes = size_t{1} << 28;
-constexpr size_t kMaxPieceBytes = (size_t{1} << 31) - 1;
 
 }  // namespace
 
@@ -78,10 +76,13 @@ Status Pipeline::EncodeText(std::string_view text, bool at_start, bool parse_spe
   if (parts_.normalizer != nullptr) {
     if (Status s = parts_.normalizer->Apply(list.text, at_start); !s.ok()) return s;
   }
+  if (Status s = CheckStageBytes(list.text.size()); !s.ok()) return s;
   added_.Split(list.text, /*normalized=*/true, parse_special, list.pieces);
   for (Piece& piece : list.pieces) piece.at_start = at_start && piece.begin == 0;
   if (parts_.pre_tokenizer != nullptr) {
     if (Status s = parts_.pre_tokenizer->Apply(list); !s.ok()) return s;
+    // Offsets into a piece must stay below 2^31.
+    if (Status s = CheckStageBytes(list.text.size()); !s.ok()) return s;
   }
   for (const Piece& piece : list.pieces) {
     if (piece.token != kNoToken) {
@@ -89,10 +90,6 @@ Status Pipeline::EncodeText(std::string_view text, bool at_start, bool parse_spe
       continue;
     }
     const std::string_view view = list.View(piece);
-    if (view.size() > kMaxPieceBytes) {
-      return InvalidArgument(fmt::format("a piece of the normalised text has {} bytes, at most {}",
-                                         view.size(), kMaxPieceBytes));
-    }
     if (Status s = encoder.Encode(view, out); !s.ok()) return s;
   }
   return OkStatus();

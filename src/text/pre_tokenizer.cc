@@ -46,17 +46,6 @@ void RewriteAll(PieceList& list, Write write) {
   list.text = std::move(out);
 }
 
-void MatchLiteral(std::string_view text, std::string_view pattern, std::vector<Match>& out) {
-  size_t covered = 0;
-  for (size_t at = text.find(pattern); at != std::string_view::npos;
-       at = text.find(pattern, covered)) {
-    if (covered < at) out.push_back({covered, at, false});
-    covered = at + pattern.size();
-    out.push_back({at, covered, true});
-  }
-  if (covered < text.size()) out.push_back({covered, text.size(), false});
-}
-
 }  // namespace
 
 Status SplitPreTokenizer::Apply(PieceList& list) const {
@@ -169,6 +158,7 @@ Result<std::unique_ptr<SplitPreTokenizer>> MakeGpt2Split() {
 Status PreTokenizerSequence::Apply(PieceList& list) const {
   for (const auto& part : parts_) {
     if (Status s = part->Apply(list); !s.ok()) return s;
+    if (Status s = CheckStageBytes(list.text.size()); !s.ok()) return s;
   }
   return OkStatus();
 }

@@ -95,5 +95,15 @@ TEST(Normalizer, RefusesWithAReason) {
   EXPECT_THAT(NormalizeWith(nested, "x"), HasSubstr("nested deeper than 16"));
 }
 
+// A file may ask for any growth; it is cut off, not tried.
+TEST(Normalizer, GrowthIsBounded) {
+  std::string json = "{'type':'Sequence','normalizers':[";
+  for (int i = 0; i < 60; ++i) {
+    json += "{'type':'Replace','pattern':{'String':'a'},'content':'" + std::string(1 << 16, 'a') +
+            "'}" + (i == 59 ? "]}" : ",");
+  }
+  EXPECT_THAT(NormalizeWith(json, "a"), HasSubstr("more than 1073741824 bytes"));
+}
+
 }  // namespace
 }  // namespace quarry::text
