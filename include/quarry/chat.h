@@ -40,12 +40,12 @@ struct RenderOptions {
   bool add_generation_prompt = true;
   // More variables for the template, a JSON object: {"tools": [...], "enable_thinking": false}.
   // "tools" and "documents" are null unless given. Empty is {}.
-  std::string kwargs_json;
+  std::string kwargs_json = {};
   // The local wall-clock time that strftime_now prints; the system's if unset.
-  std::optional<std::chrono::local_time<std::chrono::microseconds>> now;
+  std::optional<std::chrono::local_time<std::chrono::microseconds>> now = {};
   // Which of several named templates; empty for the usual choice: "tool_use" where there are tools
   // and such a template, else "default".
-  std::string template_name;
+  std::string template_name = {};
 };
 
 // Immutable and cheap to copy; any thread may render.

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/quarry_golden/chat_cases.h"
 #include "tests/quarry_golden/report.h"
+#include "tests/support/chat_cases.h"
 #include "text/jinja/template.h"
 
 namespace quarry::golden {

@@ -12,7 +12,7 @@
 namespace quarry::jinja {
 namespace {
 
-constexpr size_t kMaxMerged = 2'000'000;
+constexpr size_t kMaxMerged = 500'000;
 constexpr int kTestLevel = 1 << 20;  // slots of a loop's test are none of its body's
 
 // Where the resolver stands.

@@ -132,7 +132,7 @@ class Value {
   bool from_user() const { return from_user_; }
   Value FromUser(bool from_user = true) const {
     Value v = *this;
-    v.from_user_ = from_user;
+    v.from_user_ = from_user && !string();
     return v;
   }
 

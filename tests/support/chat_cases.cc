@@ -1,4 +1,4 @@
-#include "tests/quarry_golden/chat_cases.h"
+#include "tests/support/chat_cases.h"
 
 #include <algorithm>
 #include <fstream>
