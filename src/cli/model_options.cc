@@ -66,8 +66,8 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (!method.ok()) return method.status();
     const Result<ModelInfo> info = InspectModel(o.model);
     if (!info.ok()) return info.status();
-    Result<RunConfig> run =
-        DefaultRunConfig(SuggestAttentionConfig(*method, info->native_context), o.set);
+    Result<RunConfig> run = DefaultRunConfig(
+        SuggestAttentionConfig(*method, info->native_context, info->sliding_window), o.set);
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
