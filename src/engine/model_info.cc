@@ -72,6 +72,13 @@ std::vector<std::string> DescribeFeatures(const HfConfig& c) {
   return out;
 }
 
+// YaRN is often added to a configuration whose max_position_embeddings stays what it was.
+int64_t NativeContext(const HfConfig& c) {
+  if (c.rope.kind != RopeKind::kYarn) return c.max_position_embeddings;
+  const double extended = c.rope.factor * static_cast<double>(c.rope.original_max_positions);
+  return std::max(c.max_position_embeddings, static_cast<int64_t>(extended));
+}
+
 // "3 tensors are not used, such as x"
 void NoteTensors(const std::vector<std::string>& names, std::string_view what,
                  std::vector<std::string>& notes) {
@@ -99,10 +106,11 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   info.head_dim = config->head_dim;
   info.intermediate_size = config->intermediate_size;
   info.vocab_size = config->vocab_size;
-  info.native_context = config->max_position_embeddings;
+  info.native_context = NativeContext(*config);
   info.rope = DescribeRope(config->rope, config->head_dim);
   info.features = DescribeFeatures(*config);
-  info.tied_embeddings = config->tie_word_embeddings;
+  info.tied_embeddings =
+      config->tie_word_embeddings || !checkpoint->Contains(NamesOf(*config).lm_head);
   for (int64_t window : config->windows) {
     if (window == 0) continue;
     info.sliding_window = window;  // the same in all layers that slide
@@ -115,7 +123,8 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   std::set<std::string> dtypes;
   for (const std::string& name : checkpoint->names()) {
     const Result<TensorView> tensor = checkpoint->Find(name);
-    if (!tensor.ok()) continue;  // a type that is not computed with, and not needed
+    // A type that is not computed with is not needed, nor are frequencies.
+    if (!tensor.ok() || IsIgnoredTensor(name)) continue;
     dtypes.insert(std::string(DTypeName(tensor->dtype)));
     info.parameters += tensor->n_elements();
     info.file_bytes += tensor->data.size();

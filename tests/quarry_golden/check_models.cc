@@ -15,8 +15,8 @@
 
 #include "kernels/dispatch.h"
 #include "model/model.h"
-#include "ops/rope_frequencies.h"
 #include "tests/quarry_golden/report.h"
+#include "tests/support/model_runs.h"
 #include "tests/support/npy.h"
 
 namespace quarry::golden {
@@ -79,10 +79,8 @@ class ModelCase {
   size_t vocab() const { return static_cast<size_t>(model_->config().vocab_size); }
 
   // `total`: the length that the rotary embedding is chosen for.
-  Sequence NewSequence(int64_t total) const {
-    return Sequence(model_->shape(),
-                    MakeRope(model_->config().rope, model_->shape().head_dim, total), dense_,
-                    {.kv_dtype = kv_dtype_, .hints = {}});
+  Sequence Start(int64_t total) const {
+    return NewSequence(*model_, {.kv_dtype = kv_dtype_, .total_length = total});
   }
 
   std::vector<float> Forward(Sequence& sequence, std::span<const TokenId> tokens, bool all,
@@ -106,9 +104,9 @@ class ModelCase {
   // One pass, and one in chunks.
   void CheckLogits(int n) {
     const NpyArray tokens = ReadNpy(File("tokens", n)), want = ReadNpy(File("logits", n));
-    Sequence whole = NewSequence(tokens.size());
+    Sequence whole = Start(tokens.size());
     Compare(Forward(whole, tokens.i32, true), want, worst_);
-    Sequence chunked = NewSequence(tokens.size());
+    Sequence chunked = Start(tokens.size());
     std::vector<float> got;
     for (int64_t at = 0; at < tokens.size(); at += kChunk) {
       const auto part = std::span(tokens.i32)
@@ -123,7 +121,7 @@ class ModelCase {
 
   void CheckStates() {
     const NpyArray tokens = ReadNpy(File("tokens", 0));
-    Sequence sequence = NewSequence(tokens.size());
+    Sequence sequence = Start(tokens.size());
     Recorder recorder;
     Forward(sequence, tokens.i32, true, &recorder);
     Compare(recorder.states, ReadNpy(File("hidden", 0)), states_);
@@ -135,7 +133,7 @@ class ModelCase {
 
   void CheckGreedy() {
     const NpyArray tokens = ReadNpy(File("tokens", 1)), want = ReadNpy(File("greedy", 1));
-    Sequence sequence = NewSequence(tokens.size() + want.size());
+    Sequence sequence = Start(tokens.size() + want.size());
     std::vector<float> logits = Forward(sequence, tokens.i32, false);
     for (int32_t id : want.i32) {
       const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
@@ -148,7 +146,7 @@ class ModelCase {
   // rms(difference) / rms(expected) over the logits of one sequence.
   double RelativeRms(int n) {
     const NpyArray tokens = ReadNpy(File("tokens", n)), want = ReadNpy(File("logits", n));
-    Sequence sequence = NewSequence(tokens.size());
+    Sequence sequence = Start(tokens.size());
     const std::vector<float> got = Forward(sequence, tokens.i32, true);
     double difference = 0, expected = 0;
     for (size_t i = 0; i < got.size(); ++i) {
@@ -163,7 +161,6 @@ class ModelCase {
   fs::path folder_;
   Report& report_;
   ExecContext ctx_{**kernels::ChooseKernelsFromEnvironment(), 2};
-  std::shared_ptr<const AttentionMethod> dense_ = MakeMethod(DenseConfig{});
   std::shared_ptr<const Model> model_;
   DType kv_dtype_ = DType::kF32;
   Deviation worst_, states_;
