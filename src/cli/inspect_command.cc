@@ -37,7 +37,7 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
   for (std::string_view name : MethodNames()) {
     const Result<AttentionConfig> config = DefaultAttentionConfig(name);
     if (!config.ok()) continue;
-    const AttentionConfig fitted =
+    const AttentionSetup fitted =
         SuggestAttentionConfig(*config, info.native_context, info.sliding_window);
     Column column = {name, {}};
     for (int64_t tokens : o.contexts) {

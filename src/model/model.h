@@ -42,6 +42,7 @@ class Model {
   };
 
   struct ForwardOptions {
+    Phase phase = Phase::kPrefill;
     bool all_logits = false;  // of every token, not only the last
     Observer* observer = nullptr;
     // Looked at between layers. A forward pass that was stopped leaves the sequence unusable.

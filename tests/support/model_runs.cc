@@ -13,7 +13,8 @@ namespace quarry {
 Sequence NewSequence(const Model& model, const RunOptions& o) {
   return Sequence(model.shape(),
                   MakeRope(model.config().rope, model.shape().head_dim, o.total_length),
-                  MakeMethod(o.attention), {.kv_dtype = o.kv_dtype, .hints = {}});
+                  std::make_shared<const MethodSet>(o.attention, model.shape().layers),
+                  {.kv_dtype = o.kv_dtype, .hints = {}});
 }
 
 std::vector<float> AllLogits(const Model& model, std::span<const TokenId> tokens, RunOptions o) {

@@ -16,7 +16,7 @@
 namespace quarry {
 
 struct RunOptions {
-  AttentionConfig attention = DenseConfig{};
+  AttentionSetup attention = DenseConfig{};
   DType kv_dtype = DType::kF32;
   int64_t total_length = 0;  // that the rotary embedding is chosen for
 };
