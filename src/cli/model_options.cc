@@ -24,8 +24,8 @@ void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("-m,--model", model, "model folder: config.json, safetensors, tokenizer");
   c.add_option(
       "--method", method,
-      "attention method: dense, stream-llm, infinite-lm, inf-llm, qllm (default: dense, or "
-      "what --config says)");
+      "attention method: dense, stream-llm, infinite-lm, inf-llm, qllm, quest, h2o, tova (default: "
+      "dense, or what --config says)");
   c.add_option("-c,--config", config,
                "YAML file of InfLLM's or Q-LLM's form (docs/configuration.md)");
   c.add_option("--set", set, "override one key, e.g. --set topk=32 (repeatable)")
