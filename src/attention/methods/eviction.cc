@@ -3,12 +3,6 @@
 #include <numeric>
 
 namespace quarry {
-namespace {
-
-bool Decodes(const PlanInput& in) { return in.n_rows == 1; }
-
-}  // namespace
-
 EvictionState::EvictionState(const EvictionRule& rule, int units) : rule_(rule) {
   memory_.units.resize(static_cast<size_t>(units));
 }
@@ -36,14 +30,23 @@ size_t EvictionState::size_bytes() const { return UnitBytes() + checkpoints_.siz
 
 void EvictionState::Begin(const PlanInput& in, ExecContext& ctx) {
   checkpoints_.Save(memory_.length, memory_, UnitBytes());
-  if (Decodes(in) && memory_.pending) Evict(ctx);
-  for (KeptTokens& unit : memory_.units) unit.Append({in.first, in.first + in.n_rows});
-  memory_.length = in.first + in.n_rows;
+  if (in.phase == Phase::kDecode && memory_.pending) Evict(ctx);
+  Append({in.first, in.first + in.n_rows});
+}
+
+void EvictionState::Skip(const PlanInput& in) {
+  checkpoints_.Save(memory_.length, memory_, UnitBytes());
+  Append({in.first, in.first + in.n_rows});
+}
+
+void EvictionState::Append(TokenRange tokens) {
+  for (KeptTokens& unit : memory_.units) unit.Append(tokens);
+  memory_.length = tokens.end;
 }
 
 void EvictionState::End(const PlanInput& in, ExecContext& ctx) {
   memory_.pending = true;
-  if (Decodes(in)) Evict(ctx);
+  if (in.phase == Phase::kDecode) Evict(ctx);
 }
 
 std::vector<KeptTokens> EvictionState::Settled(ExecContext& ctx) const {

@@ -33,6 +33,8 @@ class EvictionState final : public MethodState {
   void Begin(const PlanInput& in, ExecContext& ctx);
   // The block was attended and its scores were added.
   void End(const PlanInput& in, ExecContext& ctx);
+  // Another method attended the call: its tokens stay until a query of ours has judged them.
+  void Skip(const PlanInput& in);
 
   // True until a token is dropped: all units see the same.
   bool whole() const { return memory_.whole; }
@@ -47,6 +49,7 @@ class EvictionState final : public MethodState {
     bool pending = false;  // scores are known, eviction waits for the end of the prompt
     std::vector<KeptTokens> units;
   };
+  void Append(TokenRange tokens);
   void Evict(ExecContext& ctx);
   size_t UnitBytes() const;
 

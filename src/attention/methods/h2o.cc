@@ -51,6 +51,10 @@ class H2o final : public AttentionMethod {
     state.End(in, ctx);
   }
 
+  void Follow(const PlanInput& in, MethodState& state, ExecContext&) const override {
+    static_cast<EvictionState&>(state).Skip(in);
+  }
+
  private:
   EvictionRule rule_;
 };

@@ -76,11 +76,16 @@ class Quest final : public AttentionMethod {
             AttentionPlan& plan) const override {
     auto& state = static_cast<QuestState&>(base);
     if (state.dense) return PlanDense(in, {0, in.n_rows}, plan);
-    if (in.n_rows > 1) {
-      state.pages.Extend(*in.kv, in.layer, in.first + in.n_rows, ctx);
+    if (in.phase == Phase::kPrefill) {
+      Follow(in, base, ctx);
       return PlanDense(in, {0, in.n_rows}, plan);
     }
-    PlanRow(in, 0, state, ctx, plan);
+    for (int row = 0; row < in.n_rows; ++row) PlanRow(in, row, state, ctx, plan);
+  }
+
+  void Follow(const PlanInput& in, MethodState& base, ExecContext& ctx) const override {
+    auto& state = static_cast<QuestState&>(base);
+    if (!state.dense) state.pages.Extend(*in.kv, in.layer, in.first + in.n_rows, ctx);
   }
 
  private:
