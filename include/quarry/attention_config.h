@@ -113,7 +113,6 @@ enum class QuestGroup {
   kPerHead,  // every query head keeps its own pages
   kMean,     // one list per KV head, by the mean of its query heads' scores
   kMax,      // one list per KV head, by the largest score
-  kMaxNorm,  // as kMax, with the scores of every query head divided by the query's length
 };
 
 // Quest (Tang et al., arXiv:2406.10774): a decoding step attends to the pages whose keys, by their
@@ -125,11 +124,7 @@ struct QuestConfig {
   int64_t token_budget = 1024;  // [T]; floor(T / S) pages, the last one included
   int64_t dense_layers = 2;     // the first layers attend to everything
   QuestSelection selection = QuestSelection::kKernel;
-  std::optional<QuestGroup> group_score;  // unset: kMax, with kEval kPerHead
-  QuestGroup group() const {
-    return group_score.value_or(selection == QuestSelection::kEval ? QuestGroup::kPerHead
-                                                                   : QuestGroup::kMax);
-  }
+  QuestGroup group_score = QuestGroup::kPerHead;
   Status Validate() const;
   friend bool operator==(const QuestConfig&, const QuestConfig&) = default;
 };

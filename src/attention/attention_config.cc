@@ -120,9 +120,9 @@ Status QuestConfig::Validate() const {
         eval ? std::string("1") : fmt::format("page_size ({})", page_size), kMaxTokens));
   }
   Status s = CheckRange(kName, "dense_layers", dense_layers, 0, kMaxTokens);
-  if (!s.ok() || !eval || group() == QuestGroup::kPerHead) return s;
-  return InvalidArgument(fmt::format(
-      "{}: group_score is given, must be per-head or absent where selection is eval", kName));
+  if (!s.ok() || !eval || group_score == QuestGroup::kPerHead) return s;
+  return InvalidArgument(
+      fmt::format("{}: group_score must be per-head where selection is eval", kName));
 }
 
 Status H2oConfig::Validate() const {

@@ -16,7 +16,7 @@ constexpr std::string_view kQuestionModes[] = {"reference", "strict"};
 constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",     "normalized_l2",
                                               "dot_minus_l2", "angular", "pearson"};
 constexpr std::string_view kQuestSelections[] = {"kernel", "eval"};
-constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max", "max-norm"};
+constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max"};
 
 using Notes = std::vector<std::string>;
 
@@ -77,9 +77,7 @@ void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.token_budget = in.IntOr("token_budget", c.token_budget);
   c.dense_layers = in.IntOr("dense_layers", c.dense_layers);
   c.selection = ReadEnum(in, "selection", kQuestSelections, c.selection);
-  if (in.Has("group_score")) {
-    c.group_score = ReadEnum(in, "group_score", kQuestGroups, QuestGroup::kMax);
-  }
+  c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
 }
 void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {
   c.heavy_size = in.IntOr("heavy_size", c.heavy_size);

@@ -1,7 +1,6 @@
 #include "attention/methods/quest.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/checked_math.h"
 #include "kernels/panel.h"
@@ -51,7 +50,7 @@ struct Budget {
 
 class Quest final : public AttentionMethod {
  public:
-  explicit Quest(const QuestConfig& config) : config_(config), group_(config.group()) {}
+  explicit Quest(const QuestConfig& config) : config_(config) {}
 
   std::string_view name() const override { return QuestConfig::kName; }
 
@@ -134,7 +133,7 @@ class Quest final : public AttentionMethod {
   void Select(const PlanInput& in, int row, const Budget& budget, QuestState& state,
               ExecContext& ctx) const {
     const ModelShape& shape = *in.shape;
-    const bool per_head = group_ == QuestGroup::kPerHead;
+    const bool per_head = config_.group_score == QuestGroup::kPerHead;
     const int units = per_head ? shape.heads : shape.kv_heads;
     const int group = per_head ? 1 : shape.group();
     Scratch::Scope scope(ctx.scratch());
@@ -188,16 +187,9 @@ class Quest final : public AttentionMethod {
     for (int h = 0; h < in.shape->heads; ++h) {
       float* q = up + h * dim;
       in.rope->Rotate(ctx.kernels(), in.q_row(row) + h * dim, cos, sin, q);
-      float scale = 1;
-      if (group_ == QuestGroup::kMaxNorm) {
-        double squares = 0;
-        for (int d = 0; d < dim; ++d)
-          squares += static_cast<double>(q[d]) * static_cast<double>(q[d]);
-        scale = squares > 0 ? static_cast<float>(1 / std::sqrt(squares)) : 0;
-      }
       for (int d = 0; d < dim; ++d) {
-        down[h * dim + d] = std::min(q[d], 0.0f) * scale;
-        q[d] = std::max(q[d], 0.0f) * scale;
+        down[h * dim + d] = std::min(q[d], 0.0f);
+        q[d] = std::max(q[d], 0.0f);
       }
     }
     const int64_t panels = stride / QuestPages::kPagesPerPanel;
@@ -222,7 +214,7 @@ class Quest final : public AttentionMethod {
     std::copy_n(bounds, n, out);
     for (int h = 1; h < group; ++h) {
       const float* next = bounds + h * stride;
-      if (group_ == QuestGroup::kMean) {
+      if (config_.group_score == QuestGroup::kMean) {
         ctx.kernels().add(next, n, out);
       } else {
         for (int64_t i = 0; i < n; ++i) out[i] = std::max(out[i], next[i]);
@@ -232,7 +224,6 @@ class Quest final : public AttentionMethod {
   }
 
   QuestConfig config_;
-  QuestGroup group_;
 };
 
 }  // namespace
