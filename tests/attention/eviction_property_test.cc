@@ -157,7 +157,8 @@ TEST_P(EvictionPropertyTest, ATextThatFitsIsDense) {
     Rng cuts(seed), same(seed);
     const auto got = FeedAnswer(layer, c.inputs, c.prompt, c.inputs.tokens, cuts);
     const auto want = FeedAnswer(dense, c.inputs, c.prompt, c.inputs.tokens, same);
-    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 2 * c.Bounds().out);
+    const double bound = 2 * c.Bounds().out;
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], bound);
     ASSERT_EQ(layer.pairs().attended, dense.pairs().attended);
   }
 }
