@@ -97,7 +97,8 @@ TEST(RunCommand, ShortPromptsGiveTheSameTextWithEveryMethod) {
   const std::string file =
       (SourcePath("models/needle-5m/reference") / expected.at("prompt_file").get<std::string>())
           .string();
-  for (const char* method : {"dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "origin"}) {
+  for (const char* method : {"dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "origin",
+                             "quest", "h2o", "tova"}) {
     const ProcessResult r =
         QuarryRun({"-f", file, "--raw", "-n", "32", "--ignore-eos", "--json", "--method", method});
     ASSERT_EQ(r.exit_code, 0) << method << r.err;
