@@ -71,8 +71,9 @@ class InfQuest final : public AttentionMethod {
     // What left the window of the last row; the mask keeps it from rows that still have it there.
     const TokenPos far = end - config_.n_local;
     if (far <= 0) return;
-    state.pages.Extend(*in.kv, in.layer, far / config_.page_size * config_.page_size, ctx);
-    const int64_t pages = state.pages.pages();
+    // After a truncation more may be summarised already.
+    const int64_t pages = far / config_.page_size;
+    state.pages.Extend(*in.kv, in.layer, pages * config_.page_size, ctx);
     const int64_t first = std::min(pages, CeilDiv(config_.n_init, config_.page_size));
     const int64_t budget = BudgetOf(in) / config_.page_size;
     const bool all = pages - first <= budget;
