@@ -74,7 +74,7 @@ struct KernelTable {
                     void* panel);
   void (*pack_values)(DType, const float* rows, int64_t stride, int n, int head_dim, int lane,
                       void* panel);
-  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other.
+  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other. Not for kI8.
   void (*dot_rows)(DType, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
 
   // ---- linear layers --------------------------------------------------------------------------
@@ -93,7 +93,7 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
   // y += x
   void (*add)(const float* x, int64_t n, float* y);
-  // f32 to a 16-bit type, ties to even, and back; kF32 copies.
+  // f32 to a 16-bit type, ties to even, and back; kF32 copies. Not for kI8.
   void (*narrow)(DType, const float* x, int64_t n, void* out);
   void (*widen)(DType, const void* x, int64_t n, float* out);
 

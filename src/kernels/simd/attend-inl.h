@@ -1,8 +1,8 @@
 // Attention over panels with f32 arithmetic: register-tiled products around an online softmax.
 //
-// Per tile of 64 tokens: 16-bit panels are widened to f32 once, into scratch; then for every six
-// rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The
-// widening costs one pass over the tile and is shared by all rows, so it matters only for a few
+// Per tile of 64 tokens: 16-bit and int8 panels are widened to f32 once, into scratch; then for
+// every six rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers).
+// The widening costs one pass over the tile and is shared by all rows, so it matters only for a few
 // rows.
 #pragma once
 
@@ -30,8 +30,37 @@ HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) hn::Store(LoadF16(in + i), kF32, out + i);
 }
 
+HWY_INLINE void WidenInt8Keys(const void* panel, int head_dim, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  const BFloat16* scales = KeyScales(panel, head_dim);
+  for (int block = 0; block < head_dim; block += kScaleBlock) {
+    const int end = block + kScaleBlock < head_dim ? block + kScaleBlock : head_dim;
+    for (int v = 0; v < kPanelTokens; v += kLanes) {
+      const VecF scale = LoadBf16(scales + block / kScaleBlock * kPanelTokens + v);
+      for (int d = block; d < end; ++d) {
+        const int at = d * kPanelTokens + v;
+        hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+      }
+    }
+  }
+}
+
+HWY_INLINE void WidenInt8Values(const void* panel, int head_dim, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  const BFloat16* scales = ValueScales(panel, head_dim);
+  const int stride = ValueStride(head_dim);
+  for (int t = 0; t < kPanelTokens; ++t) {
+    for (int c = 0; c < stride; c += kLanes) {
+      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(head_dim) + c / kScaleBlock]));
+      const int at = t * stride + c;
+      hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+    }
+  }
+}
+
 HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* out) {
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * head_dim, out);
+  if (type == DType::kI8) return WidenInt8Keys(panel, head_dim, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int d = 0; d < head_dim; d += 2) {
     for (int v = 0; v < kPanelVecs; ++v) {
@@ -43,7 +72,9 @@ HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* ou
   }
 }
 
-HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* out) {
+HWY_INLINE void WidenValues(DType type, const void* panel, int head_dim, float* out) {
+  const int stride = ValueStride(head_dim);
+  if (type == DType::kI8) return WidenInt8Values(panel, head_dim, out);
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * stride, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int t = 0; t < kPanelTokens; t += 2) {
@@ -76,7 +107,7 @@ struct F32Products {
       WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
       tile.keys[p] = scratch;
       scratch += kPanelTokens * head_dim_;
-      WidenValues(dtype_, tile.panels[p].values, stride, scratch);
+      WidenValues(dtype_, tile.panels[p].values, head_dim_, scratch);
       tile.values[p] = scratch;
       scratch += kPanelTokens * stride;
     }
