@@ -45,13 +45,13 @@ HWY_INLINE void WidenInt8Keys(const void* panel, int head_dim, float* out) {
   }
 }
 
-HWY_INLINE void WidenInt8Values(const void* panel, int head_dim, float* out) {
+HWY_INLINE void WidenInt8Values(const void* panel, int stride, float* out) {
   const auto* in = static_cast<const int8_t*>(panel);
-  const BFloat16* scales = ValueScales(panel, head_dim);
-  const int stride = ValueStride(head_dim);
+  // A stride has as many blocks as the head dimension that it was rounded up from.
+  const BFloat16* scales = ValueScales(panel, stride);
   for (int t = 0; t < kPanelTokens; ++t) {
     for (int c = 0; c < stride; c += kLanes) {
-      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(head_dim) + c / kScaleBlock]));
+      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(stride) + c / kScaleBlock]));
       const int at = t * stride + c;
       hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
     }
@@ -72,9 +72,8 @@ HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* ou
   }
 }
 
-HWY_INLINE void WidenValues(DType type, const void* panel, int head_dim, float* out) {
-  const int stride = ValueStride(head_dim);
-  if (type == DType::kI8) return WidenInt8Values(panel, head_dim, out);
+HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* out) {
+  if (type == DType::kI8) return WidenInt8Values(panel, stride, out);
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * stride, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int t = 0; t < kPanelTokens; t += 2) {
@@ -107,7 +106,7 @@ struct F32Products {
       WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
       tile.keys[p] = scratch;
       scratch += kPanelTokens * head_dim_;
-      WidenValues(dtype_, tile.panels[p].values, head_dim_, scratch);
+      WidenValues(dtype_, tile.panels[p].values, stride, scratch);
       tile.values[p] = scratch;
       scratch += kPanelTokens * stride;
     }
@@ -348,8 +347,6 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
 inline int64_t AttendScratchFloats(int rows, int head_dim) {
   return F32Products::ScratchFloats(rows, head_dim);
 }
-
-inline void Attend(const AttendArgs& a) { AttendWith<F32Products>(a); }
 
 inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
   VecF sum[kTileVecs];
