@@ -52,10 +52,10 @@ void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
     Lists& l = lists_[i];
     const auto begin = columns_.begin() + static_cast<int64_t>(l.columns_begin);
     const auto end = columns_.begin() + static_cast<int64_t>(l.columns_end);
-    if (begin == end) continue;
-    QUARRY_DCHECK(!s.want_scores, "scores of columns within a window");
     const auto some = std::lower_bound(begin, end, s.mask.lo(first + s.rows.begin));
     const auto all = std::lower_bound(some, end, s.mask.lo(first + s.rows.end - 1));
+    if (all == begin) continue;
+    QUARRY_DCHECK(!s.want_scores, "scores of columns outside of a window");
     l.columns_begin = static_cast<size_t>(all - columns_.begin());
     if (some == all) continue;
     Add(Segment(s));

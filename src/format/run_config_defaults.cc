@@ -71,9 +71,9 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   };
   if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
   if (auto* c = std::get_if<InfQuestConfig>(&config)) {
-    c->n_local = window;
-    c->n_init = std::min<int64_t>(c->n_init, window / 8);
-    c->exc_block_size = std::min<int64_t>(c->exc_block_size, window / 8);
+    fit(*c);
+    c->n_init = std::min<int64_t>(c->n_init, c->n_local / 8);
+    c->exc_block_size = std::min<int64_t>(c->exc_block_size, std::max<int64_t>(1, c->n_local / 8));
   }
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
