@@ -25,7 +25,7 @@ struct RulerInputs {
   uint64_t seed = 42;
   TokenCount count;
   const WordPairs* keys = nullptr;         // for key words
-  std::span<const std::string> essay;      // words; at least `limit` for a full prompt
+  std::span<const std::string> essay = {};  // words; at least `limit` for a full prompt
   // Steps of 50 words instead of 500 while looking for the size: for tokenizers with small
   // vocabularies and short limits, where 500 words are most of the prompt.
   bool small_steps = false;

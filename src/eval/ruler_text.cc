@@ -11,8 +11,7 @@ size_t QuoteLength(std::string_view text, size_t at, bool opening) {
   if (rest.empty()) return 0;
   const std::string_view ascii = opening ? "\"'(" : "\"')]}";
   if (ascii.find(rest[0]) != std::string_view::npos) return 1;
-  for (std::string_view quote : opening ? std::initializer_list<std::string_view>{"“", "‘"}
-                                        : std::initializer_list<std::string_view>{"”", "’"}) {
+  for (std::string_view quote : {opening ? "“" : "”", opening ? "‘" : "’"}) {
     if (rest.starts_with(quote)) return quote.size();
   }
   return 0;

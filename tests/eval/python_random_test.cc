@@ -48,11 +48,14 @@ TEST(PythonRandom, Uuids) {
 }
 
 TEST(PythonRandom, Samples) {
-  EXPECT_THAT(PythonRandom(42).Sample(40, 4), ElementsAre(7, 1, 17, 15));
-  EXPECT_THAT(PythonRandom(42).Sample(1000, 4), ElementsAre(228, 142, 754, 104));
-  std::vector<int64_t> many = PythonRandom(42).Sample(5000, 30);
+  // One stream: a pool, a set, and a set for many.
+  PythonRandom r(42);
+  EXPECT_THAT(r.Sample(40, 4), ElementsAre(7, 1, 17, 15));
+  EXPECT_THAT(r.Sample(1000, 4), ElementsAre(228, 142, 754, 104));
+  std::vector<int64_t> many = r.Sample(5000, 30);
   many.resize(6);
   EXPECT_THAT(many, ElementsAre(4467, 712, 4837, 3456, 260, 244));
+  EXPECT_THAT(PythonRandom(42).Sample(1000, 4), ElementsAre(654, 114, 25, 759));
 }
 
 TEST(PythonRandom, ChoicesAndShuffle) {
