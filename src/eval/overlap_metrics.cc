@@ -3,7 +3,6 @@
 #include <set>
 
 #include "base/utf8.h"
-
 #include "eval/metrics.h"
 
 namespace quarry::eval {
@@ -36,7 +35,8 @@ bool IsAsciiPunctuation(char32_t c) {
 // The characters that the benchmark's own list of Chinese punctuation has.
 bool IsChinesePunctuation(char32_t c) {
   constexpr std::u32string_view kList =
-      U"！？｡。＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､、〃》「」『』【】〔〕〖〗〘〙〚〛〜〝〞〟"
+      U"！？｡。＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､、〃》「」『』【】"
+      U"〔〕〖〗〘〙〚〛〜〝〞〟"
       U"〰〾〿–—‘’‛“”„‟…‧﹏.";
   return kList.find(c) != std::u32string_view::npos;
 }
@@ -162,9 +162,9 @@ double RougeLsum(std::string_view prediction, Labels labels) {
 }
 
 double WordRecall(std::string_view prediction, Labels labels) {
-  static const std::set<std::string> kStop = {"a",  "an", "and", "are", "at", "be", "best", "by",
-                                              "do", "for", "in", "is",  "it", "of", "on",   "or",
-                                              "that", "the", "thing", "this", "to", "was", "with"};
+  static const std::set<std::string> kStop = {
+      "a",  "an", "and", "are", "at",   "be",  "best",  "by",   "do", "for", "in",  "is",
+      "it", "of", "on",  "or",  "that", "the", "thing", "this", "to", "was", "with"};
   const Tokens said = RougeTokens(prediction);
   const std::set<std::string> words(said.begin(), said.end());
   return Best(labels, [&](const std::string& l) {

@@ -1,6 +1,6 @@
-// Tasks of RULER (Hsieh et al., arXiv:2404.06654) as MInference's copy of its generators makes them:
-// the same random streams and the same search for the size, so that the same word lists, essays and
-// tokenizer give the same prompts. docs/evaluation.md lists the tasks.
+// Tasks of RULER (Hsieh et al., arXiv:2404.06654) as MInference's copy of its generators makes
+// them: the same random streams and the same search for the size, so that the same word lists,
+// essays and tokenizer give the same prompts. docs/evaluation.md lists the tasks.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct RulerInputs {
   int64_t samples = 0;
   uint64_t seed = 42;
   TokenCount count;
-  const WordPairs* keys = nullptr;         // for key words
+  const WordPairs* keys = nullptr;          // for key words
   std::span<const std::string> essay = {};  // words; at least `limit` for a full prompt
   // Steps of 50 words instead of 500 while looking for the size: for tokenizers with small
   // vocabularies and short limits, where 500 words are most of the prompt.
@@ -70,8 +70,8 @@ Result<std::vector<RulerSample>> GenerateCwe(const RulerInputs& in, const WordLi
 inline constexpr std::string_view kGrass =
     "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
-// Sentences: the text is cut after . ! or ? (and closing quotes or brackets) where white space and an
-// upper-case letter, a digit or an opening quote follow; that white space is dropped.
+// Sentences: the text is cut after . ! or ? (and closing quotes or brackets) where white space and
+// an upper-case letter, a digit or an opening quote follow; that white space is dropped.
 std::vector<std::string> SplitSentences(std::string_view text);
 
 // Replaces every `from`.

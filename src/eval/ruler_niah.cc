@@ -105,8 +105,7 @@ class Generator {
     const std::vector<std::string> sentences =
         SplitSentences(fmt::format("{}", fmt::join(in_.essay.subspan(0, end), " ")));
     std::vector<size_t> cuts = {0};
-    for (int64_t i :
-         random_.Sample(std::size(kDepths), static_cast<int64_t>(needles.size()))) {
+    for (int64_t i : random_.Sample(std::size(kDepths), static_cast<int64_t>(needles.size()))) {
       cuts.push_back(static_cast<size_t>(static_cast<double>(sentences.size()) *
                                          (kDepths[static_cast<size_t>(i)] / 100.0)));
     }

@@ -151,14 +151,14 @@ Result<std::vector<RulerSample>> GenerateVt(const RulerInputs& in) {
       generator, {.limit = kExampleLimit, .step = 5, .samples = 1, .example = true}, in.count);
   if (!example.ok()) return example.status();
   const RulerSample& shown = (*example)[0];
-  const std::string icl = fmt::format("{}{} {}\n\n", shown.prompt, shown.answer_prefix,
-                                      fmt::join(shown.answers, " "));
+  const std::string icl =
+      fmt::format("{}{} {}\n\n", shown.prompt, shown.answer_prefix, fmt::join(shown.answers, " "));
   const Result<int64_t> icl_tokens = in.count(icl);
   if (!icl_tokens.ok()) return icl_tokens.status();
-  Result<std::vector<RulerSample>> samples =
-      Generate(generator,
-               {.limit = in.limit, .step = 10, .samples = in.samples, .example_tokens = *icl_tokens},
-               in.count);
+  Result<std::vector<RulerSample>> samples = Generate(
+      generator,
+      {.limit = in.limit, .step = 10, .samples = in.samples, .example_tokens = *icl_tokens},
+      in.count);
   if (!samples.ok()) return samples.status();
   for (RulerSample& s : *samples) s.prompt = " " + icl + "\n\n" + s.prompt;
   return samples;

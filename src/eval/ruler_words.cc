@@ -40,8 +40,8 @@ Result<CodedText> MakeCodedText(const std::vector<std::string>& vocabulary, int6
   }
   PythonRandom(in.seed).Shuffle(drawn);
   CodedText text;
-  text.prompt = Replace(std::string(kFweTemplate), "{context}",
-                        fmt::format("{}", fmt::join(drawn, " ")));
+  text.prompt =
+      Replace(std::string(kFweTemplate), "{context}", fmt::format("{}", fmt::join(drawn, " ")));
   const Result<int64_t> tokens = in.count(text.prompt + std::string(kFwePrefix));
   if (!tokens.ok()) return tokens.status();
   text.tokens = *tokens;
@@ -166,14 +166,13 @@ Result<std::vector<RulerSample>> GenerateCwe(const RulerInputs& in, const WordLi
   const bool is_short = in.limit < 4096;
   PythonRandom random(in.seed);
   const auto make = [&](int64_t n) {
-    const WordQuestion shown = is_short
-                                   ? MakeWordQuestion(random, words, 20, 3, 1, in.seed)
-                                   : MakeWordQuestion(random, words, 40, 10, 3, in.seed);
-    WordQuestion asked = MakeWordQuestion(random, words, n, is_short ? 6 : 30, is_short ? 1 : 3,
-                                          in.seed);
+    const WordQuestion shown = is_short ? MakeWordQuestion(random, words, 20, 3, 1, in.seed)
+                                        : MakeWordQuestion(random, words, 40, 10, 3, in.seed);
+    WordQuestion asked =
+        MakeWordQuestion(random, words, n, is_short ? 6 : 30, is_short ? 1 : 3, in.seed);
     RulerSample s;
-    s.prompt = fmt::format("{}{}{}\n{}", shown.prompt, kCwePrefix, Numbered(shown.answers),
-                           asked.prompt);
+    s.prompt =
+        fmt::format("{}{}{}\n{}", shown.prompt, kCwePrefix, Numbered(shown.answers), asked.prompt);
     s.answer_prefix = kCwePrefix;
     s.answers = std::move(asked.answers);
     return s;
@@ -182,8 +181,7 @@ Result<std::vector<RulerSample>> GenerateCwe(const RulerInputs& in, const WordLi
   int64_t n = kStep, total = 0;
   while (total + kCweNewTokens < in.limit) {
     const RulerSample s = make(n);
-    const Result<int64_t> tokens =
-        in.count(s.prompt + s.answer_prefix + " " + Numbered(s.answers));
+    const Result<int64_t> tokens = in.count(s.prompt + s.answer_prefix + " " + Numbered(s.answers));
     if (!tokens.ok()) return tokens.status();
     total = *tokens;
     if (total + kCweNewTokens > in.limit) {
@@ -197,9 +195,9 @@ Result<std::vector<RulerSample>> GenerateCwe(const RulerInputs& in, const WordLi
     }
   }
   if (n < kStep) {
-    return InvalidArgument(
-        fmt::format("cwe: length {} is too short, its smallest prompt and the answer take {} tokens",
-                    in.limit, total + kCweNewTokens));
+    return InvalidArgument(fmt::format(
+        "cwe: length {} is too short, its smallest prompt and the answer take {} tokens", in.limit,
+        total + kCweNewTokens));
   }
   std::vector<RulerSample> samples;
   for (int64_t i = 0; i < in.samples; ++i) {

@@ -13,8 +13,7 @@ Interval WilsonInterval(double successes, int64_t trials) {
   const double p = successes / n;
   const double denominator = 1 + kZ * kZ / n;
   const double centre = (p + kZ * kZ / (2 * n)) / denominator;
-  const double half =
-      kZ * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n)) / denominator;
+  const double half = kZ * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n)) / denominator;
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 

@@ -58,33 +58,31 @@ constexpr std::string_view kVerbs =
     "try turn visit wait walk wander wash watch wave weave whisper win wonder work write";
 
 constexpr std::string_view kCities[] = {
-    "Chicago",    "Yangon",      "Antananarivo", "Colombo",   "Almaty",     "Sydney",
-    "Seattle",    "Lagos",       "Amsterdam",    "Belgrade",  "Cairo",      "Baghdad",
-    "Damascus",   "Kigali",      "Dakar",        "Sofia",     "Victoria",   "Ankara",
-    "Athens",     "Auckland",    "Bangkok",      "Barcelona", "Beirut",     "Berlin",
-    "Bogota",     "Boston",      "Brussels",     "Budapest",  "Casablanca", "Copenhagen",
-    "Delhi",      "Denver",      "Dhaka",        "Doha",      "Dublin",     "Edinburgh",
-    "Geneva",     "Hanoi",       "Harare",       "Havana",    "Helsinki",   "Istanbul",
-    "Jakarta",    "Jerusalem",   "Kabul",        "Kampala",   "Karachi",    "Kathmandu",
-    "Khartoum",   "Kingston",    "Lima",         "Lisbon",    "London",     "Luanda",
-    "Lusaka",     "Madrid",      "Manila",       "Melbourne", "Miami",      "Milan",
-    "Montevideo", "Montreal",    "Moscow",       "Mumbai",    "Nairobi",    "Naples",
-    "Osaka",      "Oslo",        "Ottawa",       "Paris",     "Perth",      "Prague",
-    "Quito",      "Reykjavik",   "Riga",         "Riyadh",    "Rome",       "Santiago",
-    "Seoul",      "Shanghai",    "Singapore",    "Stockholm", "Taipei",     "Tallinn",
-    "Tashkent",   "Tbilisi",     "Tehran",       "Tokyo",     "Toronto",    "Tripoli",
-    "Tunis",      "Turin",       "Valencia",     "Vancouver", "Venice",     "Vienna",
-    "Vilnius",    "Warsaw",      "Yerevan",      "Zagreb"};
+    "Chicago",    "Yangon",     "Antananarivo", "Colombo",   "Almaty",     "Sydney",    "Seattle",
+    "Lagos",      "Amsterdam",  "Belgrade",     "Cairo",     "Baghdad",    "Damascus",  "Kigali",
+    "Dakar",      "Sofia",      "Victoria",     "Ankara",    "Athens",     "Auckland",  "Bangkok",
+    "Barcelona",  "Beirut",     "Berlin",       "Bogota",    "Boston",     "Brussels",  "Budapest",
+    "Casablanca", "Copenhagen", "Delhi",        "Denver",    "Dhaka",      "Doha",      "Dublin",
+    "Edinburgh",  "Geneva",     "Hanoi",        "Harare",    "Havana",     "Helsinki",  "Istanbul",
+    "Jakarta",    "Jerusalem",  "Kabul",        "Kampala",   "Karachi",    "Kathmandu", "Khartoum",
+    "Kingston",   "Lima",       "Lisbon",       "London",    "Luanda",     "Lusaka",    "Madrid",
+    "Manila",     "Melbourne",  "Miami",        "Milan",     "Montevideo", "Montreal",  "Moscow",
+    "Mumbai",     "Nairobi",    "Naples",       "Osaka",     "Oslo",       "Ottawa",    "Paris",
+    "Perth",      "Prague",     "Quito",        "Reykjavik", "Riga",       "Riyadh",    "Rome",
+    "Santiago",   "Seoul",      "Shanghai",     "Singapore", "Stockholm",  "Taipei",    "Tallinn",
+    "Tashkent",   "Tbilisi",    "Tehran",       "Tokyo",     "Toronto",    "Tripoli",   "Tunis",
+    "Turin",      "Valencia",   "Vancouver",    "Venice",    "Vienna",     "Vilnius",   "Warsaw",
+    "Yerevan",    "Zagreb"};
 
 constexpr std::string_view kNames[] = {
-    "Alice",  "Amara", "Anton",  "Bella",   "Boris",  "Carla", "Cedric", "Clara",  "Dana",
-    "Diego",  "Dora",  "Edgar",  "Elena",   "Emil",   "Erik",  "Esther", "Felix",  "Fiona",
-    "Gabriel", "Greta", "Hanna", "Hector",  "Helen",  "Hugo",  "Ida",    "Irene",  "Ivan",
-    "Jasper", "Julia", "Karen",  "Klaus",   "Laura",  "Leon",  "Lydia",  "Marco",  "Maria",
-    "Martin", "Mira",  "Nadia",  "Nina",    "Oscar",  "Otto",  "Paula",  "Pedro",  "Petra",
-    "Quentin", "Rachel", "Ramon", "Rosa",   "Ruben",  "Sam",   "Simon",  "Sonia",  "Stella",
-    "Tara",   "Thomas", "Ursula", "Vera",   "Victor", "Wanda", "Xenia",  "Yusuf",  "Yvonne",
-    "Zelda"};
+    "Alice",  "Amara", "Anton",   "Bella",  "Boris",  "Carla",   "Cedric", "Clara",
+    "Dana",   "Diego", "Dora",    "Edgar",  "Elena",  "Emil",    "Erik",   "Esther",
+    "Felix",  "Fiona", "Gabriel", "Greta",  "Hanna",  "Hector",  "Helen",  "Hugo",
+    "Ida",    "Irene", "Ivan",    "Jasper", "Julia",  "Karen",   "Klaus",  "Laura",
+    "Leon",   "Lydia", "Marco",   "Maria",  "Martin", "Mira",    "Nadia",  "Nina",
+    "Oscar",  "Otto",  "Paula",   "Pedro",  "Petra",  "Quentin", "Rachel", "Ramon",
+    "Rosa",   "Ruben", "Sam",     "Simon",  "Sonia",  "Stella",  "Tara",   "Thomas",
+    "Ursula", "Vera",  "Victor",  "Wanda",  "Xenia",  "Yusuf",   "Yvonne", "Zelda"};
 
 std::vector<std::string> Split(std::string_view words) {
   std::vector<std::string> out;
@@ -143,11 +141,10 @@ WordPairs::WordPairs(std::vector<std::string> adjectives, std::vector<std::strin
   };
   std::sort(pairs_.begin(), pairs_.end(), compare);
   // "a-b" + "c" and "a" + "b-c" are one string.
-  pairs_.erase(std::unique(pairs_.begin(), pairs_.end(),
-                           [&](const auto& x, const auto& y) {
-                             return !compare(x, y) && !compare(y, x);
-                           }),
-               pairs_.end());
+  pairs_.erase(
+      std::unique(pairs_.begin(), pairs_.end(),
+                  [&](const auto& x, const auto& y) { return !compare(x, y) && !compare(y, x); }),
+      pairs_.end());
 }
 
 std::string WordPairs::operator[](size_t i) const {

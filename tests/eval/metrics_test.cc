@@ -19,7 +19,8 @@ struct Case {
 
 void ExpectAll(Rule rule, const std::vector<Case>& cases) {
   for (const Case& c : cases) {
-    EXPECT_NEAR(rule(c.prediction, c.labels), c.score, 1e-8) << c.prediction << " / " << c.labels[0];
+    EXPECT_NEAR(rule(c.prediction, c.labels), c.score, 1e-8)
+        << c.prediction << " / " << c.labels[0];
   }
 }
 
@@ -41,7 +42,8 @@ TEST(Metrics, WordIn) {
                      {"Theab-12</s>", {"ab-12"}, 1},
                      {"xab-12", {"ab-12"}, 0},
                      {"AB-12", {"ab-12"}, 0}});
-  ExpectAll(UpperCaseWordIn, {{"it is Rebecca.", {"REBECCA", "BECKY"}, 1}, {"Becky", {"REBECCA", "BECKY"}, 0}});
+  ExpectAll(UpperCaseWordIn,
+            {{"it is Rebecca.", {"REBECCA", "BECKY"}, 1}, {"Becky", {"REBECCA", "BECKY"}, 0}});
 }
 
 TEST(Metrics, RulerAllAndPart) {

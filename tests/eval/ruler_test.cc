@@ -1,12 +1,11 @@
-// RULER's generators against its own: lengths, sizes in bytes and answers of the Python programs with
-// seed 42 and a tokenizer that splits at white space.
+// RULER's generators against its own: lengths, sizes in bytes and answers of the Python programs
+// with seed 42 and a tokenizer that splits at white space.
 
 #include "eval/ruler.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 
 #include "eval/sha256.h"
 
@@ -127,8 +126,8 @@ TEST(Ruler, TheSingularFormChangesTheTemplateButNotTheNeedle) {
   const auto one = (*GenerateNiah(Niah("niah_single_1"), Inputs(1024, 1)))[0];
   EXPECT_TRUE(one.prompt.starts_with("A special magic number is hidden within"));
   EXPECT_THAT(one.prompt, HasSubstr("One of the special magic numbers for " + one.query + " is: "));
-  EXPECT_EQ(one.answer_prefix, " The special magic number for " + one.query +
-                                   " mentioned in the provided text is");
+  EXPECT_EQ(one.answer_prefix,
+            " The special magic number for " + one.query + " mentioned in the provided text is");
   RulerInputs in = Inputs(2048, 1);
   const auto essay = EssayWords();
   in.essay = essay;
@@ -173,9 +172,9 @@ TEST(Ruler, TooShortALengthIsRefused) {
 }
 
 TEST(SplitSentences, CutsWhereASentenceEndsAndAnotherBegins) {
-  EXPECT_THAT(SplitSentences("He came. She (too) went! \"Why?\" Mr. smith, 3.5 of it. 4 more"),
-              ElementsAre("He came.", "She (too) went!", "\"Why?\"", "Mr. smith, 3.5 of it.",
-                          "4 more"));
+  EXPECT_THAT(
+      SplitSentences("He came. She (too) went! \"Why?\" Mr. smith, 3.5 of it. 4 more"),
+      ElementsAre("He came.", "She (too) went!", "\"Why?\"", "Mr. smith, 3.5 of it.", "4 more"));
   EXPECT_TRUE(SplitSentences("").empty());
 }
 
