@@ -35,7 +35,7 @@ bool Task::Step(const TaskContext& context) {
 void Task::Start(const TaskContext& c) {
   const int64_t total = prompt_size() + request_.max_new_tokens;
   sequence_ = std::make_unique<Sequence>(
-      c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.method,
+      c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
       SequenceOptions{.kv_dtype = c.kv_dtype, .hints = {.question = request_.question}});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);
@@ -45,15 +45,18 @@ void Task::Start(const TaskContext& c) {
 }
 
 bool Task::ReadChunk(const TaskContext& c) {
-  // The last tokens, if they are to be alone, are forward passes of one token each.
-  const int64_t alone =
-      std::max<int64_t>(request_.decode_tail, c.method->needs().last_token_alone ? 1 : 0);
+  // With last_token_alone, the prompt's last token is a forward pass of its own; those of the
+  // decoded tail always are.
+  const int64_t tail = request_.decode_tail;
+  const int64_t alone = std::max<int64_t>(tail, c.methods->needs().last_token_alone ? 1 : 0);
   const int64_t together = prompt_size() - alone;
   const int64_t n = read_ < together ? std::min(c.chunk_size, together - read_) : 1;
   const bool last = read_ + n == prompt_size();
   const std::span<const TokenId> rest =
       std::span(request_.prompt).subspan(static_cast<size_t>(read_));
-  Model::ForwardOptions options = {.cancel = &cancelled_};
+  Model::ForwardOptions options = {
+      .phase = read_ < prompt_size() - tail ? Phase::kPrefill : Phase::kDecode,
+      .cancel = &cancelled_};
   if (request_.score_prompt) {
     options.next = rest.subspan(1, static_cast<size_t>(last ? n - 1 : n));
     result_.prompt_logprobs.resize(static_cast<size_t>(read_) + options.next.size());
@@ -85,8 +88,8 @@ bool Task::ReadChunk(const TaskContext& c) {
 
 bool Task::Decode(const TaskContext& c) {
   const TokenId token[] = {result_.token_ids.back()};
-  const Status status =
-      c.model->Forward(token, *sequence_, *c.exec, logits_, {.cancel = &cancelled_});
+  const Status status = c.model->Forward(token, *sequence_, *c.exec, logits_,
+                                         {.phase = Phase::kDecode, .cancel = &cancelled_});
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
     Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
