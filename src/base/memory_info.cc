@@ -60,6 +60,11 @@ uint64_t PeakRssBytes() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
+bool ResetPeakRss() {
+  std::ofstream out("/proc/self/clear_refs");
+  return static_cast<bool>(out << "5" << std::flush);
+}
+
 uint64_t CurrentRssBytes() {
   const uint64_t rss = KilobyteField("/proc/self/status", "VmRSS:");
   return rss == kUnknown ? 0 : rss;

@@ -123,6 +123,20 @@ double Contains(std::string_view prediction, Labels labels) {
   return prediction.find(labels[0]) != std::string_view::npos;
 }
 
+double HasPhrase(std::string_view prediction, Labels labels) {
+  const std::string text = LowerAscii(prediction), label = LowerAscii(labels[0]);
+  const auto in_word = [](char c) {
+    return IsDigit(c) || (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80;
+  };
+  for (size_t at = text.find(label); at != std::string::npos; at = text.find(label, at + 1)) {
+    const size_t end = at + label.size();
+    if ((at == 0 || !in_word(text[at - 1])) && (end == text.size() || !in_word(text[end]))) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 double WordIn(std::string_view prediction, Labels labels) {
   std::string text = Blanked(prediction, "\n:\"'.,?!{}");
   for (std::string_view what : {"</s>", "The", "To"}) BlankString(text, what);

@@ -18,6 +18,8 @@ double FirstInt(std::string_view prediction, Labels labels);
 double FirstIntValue(std::string_view prediction, Labels labels);
 // The label occurs, case and all.
 double Contains(std::string_view prediction, Labels labels);
+// The label occurs as whole words; ASCII case does not count.
+double HasPhrase(std::string_view prediction, Labels labels);
 // The label is one of the words, after line feeds and : " ' . , ? ! { } and the strings </s>, The
 // and To have become blanks.
 double WordIn(std::string_view prediction, Labels labels);

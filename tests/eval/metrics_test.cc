@@ -37,6 +37,14 @@ TEST(Metrics, Contains) {
   ExpectAll(Contains, {{"is 8231947!", {"8231947"}, 1}, {"823 1947", {"8231947"}, 0}});
 }
 
+TEST(Metrics, HasPhrase) {
+  ExpectAll(HasPhrase, {{"It is new york.", {"New York"}, 1},
+                        {"room 786!", {"786"}, 1},
+                        {"room 7861 or 1786", {"786"}, 0},
+                        {"7861, no, 786", {"786"}, 1},
+                        {"Roman", {"Rome"}, 0}});
+}
+
 TEST(Metrics, WordIn) {
   ExpectAll(WordIn, {{"\"ab-12\".", {"ab-12"}, 1},
                      {"Theab-12</s>", {"ab-12"}, 1},
