@@ -4,6 +4,9 @@
 #include <fstream>
 #include <string>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -61,6 +64,9 @@ uint64_t PeakRssBytes() {
 }
 
 bool ResetPeakRss() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
   std::ofstream out("/proc/self/clear_refs");
   return static_cast<bool>(out << "5" << std::flush);
 }

@@ -72,6 +72,7 @@ class Evaluation {
 
   // Runs what the journal lacks. kCancelled after Cancel; what was finished stays. A sample that
   // memory does not suffice for leaves its cell empty and the rest goes on.
+  // `progress` is called from any thread, one call at a time; it may call Cancel.
   Status Run(const std::function<void(const EvalProgress&)>& progress);
   // Any thread.
   void Cancel();
@@ -135,6 +136,7 @@ class Evaluation {
 
   // While running; under the mutex but for the flag.
   std::atomic<bool> cancelled_{false};
+  std::mutex tell_mutex_;  // held while on_progress_ is called, which may call Cancel
   std::mutex mutex_;
   std::set<std::pair<Engine*, RequestId>> active_;
   std::map<const Engine*, int64_t> reading_;  // prompt tokens of samples under way

@@ -255,9 +255,13 @@ GenerateResult Evaluation::Generate(Engine& engine, GenerateRequest request, con
 
 void Evaluation::Tell() {
   if (!on_progress_) return;
-  std::lock_guard lock(mutex_);
-  EvalProgress now = progress_;
-  for (const auto& [engine, tokens] : reading_) now.tokens_done += tokens;
+  std::lock_guard one_at_a_time(tell_mutex_);
+  EvalProgress now;
+  {
+    std::lock_guard lock(mutex_);
+    now = progress_;
+    for (const auto& [engine, tokens] : reading_) now.tokens_done += tokens;
+  }
   now.tokens_done = std::min(now.tokens_done, now.tokens);
   now.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   on_progress_(now);
