@@ -106,7 +106,9 @@ Result<std::vector<eval::MethodRun>> ResolveMethods(const EvalCommandOptions& o,
     Result<ModelSetup> setup = Resolve(m.options, log);
     if (!setup.ok()) return setup.status();
     for (const std::string& layers : o.model.layers) m.overrides += "\n--layers " + layers;
-    runs.push_back({m.label, m.overrides, setup->engine});
+    EngineOptions& engine = setup->engine;
+    if (engine.tokenizer.empty()) engine.tokenizer = engine.model;
+    runs.push_back({m.label, m.overrides, std::move(engine)});
   }
   return runs;
 }
