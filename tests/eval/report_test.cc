@@ -119,6 +119,14 @@ TEST(MethodParameters, ShowsLengthsAndWhatDiffers) {
             "perhead=yes");
 }
 
+// A method whose parameters are not shown here would be a row that says nothing.
+TEST(MethodParameters, ShowsThoseOfEveryMethod) {
+  for (std::string_view name : MethodNames()) {
+    if (name == DenseConfig::kName) continue;
+    EXPECT_NE(DescribeParameters(*DefaultAttentionConfig(name)), "") << name;
+  }
+}
+
 TEST(Charts, ColoursRunFromRedOverYellowToGreen) {
   const Colour red = {0xF0, 0x49, 0x6E}, yellow = {0xEB, 0xB8, 0x39}, green = {0x0C, 0xD7, 0x9F};
   EXPECT_EQ(HexColour(ScaleColour(0, red, yellow, green)), "#F0496E");
