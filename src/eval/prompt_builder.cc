@@ -34,7 +34,13 @@ Result<Prompt> BuildPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
                            bool question_first) {
   if (!s.tokens.empty()) return Prompt{s.tokens, {}, false};
   Result<Prompt> prompt = Prompt{};
-  if (s.prompt.empty() && chat == nullptr) {
+  if (!s.messages.empty() && chat != nullptr) {
+    prompt = ChatPrompt(tokenizer, chat, s.messages, s.question);
+  } else if (!s.messages.empty()) {
+    std::string text;
+    for (const ChatMessage& m : s.messages) text += (text.empty() ? "" : "\n") + m.content;
+    prompt = RawPrompt(tokenizer, text + "\n", s.question);
+  } else if (s.prompt.empty() && chat == nullptr) {
     prompt = RawPrompt(tokenizer, CompletionForm(s, question_first), s.question);
   } else if (s.prompt.empty()) {
     const ChatMessage message[] = {

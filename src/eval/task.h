@@ -29,7 +29,7 @@ enum class Wording {
 std::string_view WordingName(Wording wording);
 
 // One prompt. Either a document and a question about it, put into one user message; or a prompt
-// text, as a message of `role` or raw; or tokens.
+// text, as a message of `role` or raw; or messages; or tokens.
 struct Sample {
   int64_t index = 0;
   std::optional<double> depth;  // of the needle in the document, in percent
@@ -37,7 +37,8 @@ struct Sample {
   std::string document;
   std::string question;  // also that of a prompt text, which holds it; may be empty
   std::string prompt;
-  std::string role;           // "user", "system"; empty: raw text
+  std::string role;  // "user", "system"; empty: raw text
+  std::vector<ChatMessage> messages;
   std::string answer_prefix;  // follows the prompt, as the beginning of the answer
   std::vector<TokenId> tokens;
 

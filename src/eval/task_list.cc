@@ -30,7 +30,7 @@ constexpr Group kGroups[] = {
 std::span<const EvalTask* const> AllTasks() {
   static const std::vector<const EvalTask*> tasks = [] {
     std::vector<const EvalTask*> all = {&PasskeyTaskInstance(), &NeedleTaskInstance(),
-                                        &KvRetrievalTaskInstance()};
+                                        &NeedleFactTaskInstance(), &KvRetrievalTaskInstance()};
     for (const auto& some : {PlantedTasks(), RulerTasks()}) {
       all.insert(all.end(), some.begin(), some.end());
     }

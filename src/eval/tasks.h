@@ -9,6 +9,7 @@ namespace quarry::eval {
 
 const EvalTask& PasskeyTaskInstance();
 const EvalTask& NeedleTaskInstance();
+const EvalTask& NeedleFactTaskInstance();
 const EvalTask& KvRetrievalTaskInstance();
 const EvalTask& PerplexityTaskInstance();
 // multi-needle, facts, variables
