@@ -1,10 +1,12 @@
 #include <deque>
+#include <filesystem>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "base/file.h"
 #include "eval/infinitebench.h"
+#include "eval/infinitebench_synthetic.h"
 #include "eval/tasks.h"
 
 namespace quarry::eval {
@@ -17,21 +19,30 @@ class InfiniteBenchTask final : public EvalTask {
   explicit InfiniteBenchTask(const InfiniteBenchTaskInfo& info)
       : info_(info),
         name_(fmt::format("infinitebench/{}", info.name)),
-        summary_(fmt::format("InfiniteBench's {}.jsonl in --data; longer prompts lose their middle",
-                             info.name)) {}
+        summary_(IsSynthetic(info.name)
+                     ? fmt::format("InfiniteBench: its file in --data, else made like it")
+                     : fmt::format("InfiniteBench: its file in --data; what is too long loses its "
+                                   "middle")) {}
 
   std::string_view name() const override { return name_; }
   std::string_view summary() const override { return summary_; }
+  // Where in the text something is hidden.
+  bool depends_on_count() const override { return IsSynthetic(info_.name); }
   bool uses_haystack() const override { return false; }
   int64_t min_length() const override { return 256; }
 
   Result<std::vector<Sample>> Generate(const TaskContext& context,
                                        const TaskRequest& request) const override {
+    const auto path = context.data / "infinitebench" / fmt::format("{}.jsonl", info_.name);
+    std::error_code error;
+    if (IsSynthetic(info_.name) &&
+        (context.data.empty() || !std::filesystem::exists(path, error))) {
+      return GenerateSynthetic(context, request);
+    }
     if (context.data.empty()) {
       return InvalidArgument(
           fmt::format("{}: needs --data FOLDER with infinitebench/{}.jsonl", name_, info_.name));
     }
-    const auto path = context.data / "infinitebench" / fmt::format("{}.jsonl", info_.name);
     const Result<MappedFile> file = MappedFile::Open(path);
     if (!file.ok()) return file.status();
     if (file->bytes().size() > kMaxFile) {
@@ -63,17 +74,72 @@ class InfiniteBenchTask final : public EvalTask {
   Result<Sample> Make(std::string_view json, int64_t length) const {
     const Result<InfiniteBenchExample> example = ParseInfiniteBench(json);
     if (!example.ok()) return example.status();
-    Result<std::string> prompt = InfiniteBenchPrompt(info_, *example);
+    return Make(*example, length);
+  }
+
+  Result<Sample> Make(const InfiniteBenchExample& example, int64_t length) const {
+    Result<std::string> prompt = InfiniteBenchPrompt(info_, example);
     if (!prompt.ok()) return prompt.status();
     Sample s;
     s.prompt = std::move(*prompt);
     s.role = "system";
-    s.question = example->input;
-    s.answers = InfiniteBenchLabels(info_, *example);
+    s.question = example.input;
+    s.answers = InfiniteBenchLabels(info_, example);
     if (s.answers.back().empty()) return CorruptData("has an answer that is none of its options");
-    s.max_new_tokens = info_.max_new_tokens < length ? info_.max_new_tokens : 500;
+    s.max_new_tokens = NewTokens(length);
     s.max_tokens = std::max<int64_t>(length - s.max_new_tokens, 2);
     return s;
+  }
+
+  int64_t NewTokens(int64_t length) const {
+    if (info_.max_new_tokens < length) return info_.max_new_tokens;
+    // As the benchmark has it, but for lengths that even this would fill.
+    return std::min<int64_t>(500, length / 2);
+  }
+
+  // The largest example that fits, made again for every sample.
+  Result<std::vector<Sample>> GenerateSynthetic(const TaskContext& context,
+                                                const TaskRequest& request) const {
+    const auto make = [&](int64_t size, int64_t index, PythonRandom& random) {
+      return Make(MakeSynthetic(info_.name, size, index, request.samples, random), request.length);
+    };
+    const auto fits = [&](const Sample& s) -> Result<bool> {
+      Sample whole = s;
+      whole.max_tokens = 0;
+      const Result<Prompt> prompt = BuildPrompt(*context.tokenizer, context.chat, whole, false);
+      if (!prompt.ok()) return prompt.status();
+      return std::ssize(prompt->tokens) <= s.max_tokens;
+    };
+    const int64_t smallest = SmallestSize(info_.name);
+    int64_t low = smallest - 1, high = request.length;
+    while (high - low > 1) {
+      const int64_t middle = low + (high - low) / 2;
+      PythonRandom random(request.seed);
+      const Result<Sample> s = make(middle, 0, random);
+      if (!s.ok()) return s.status();
+      const Result<bool> fitting = fits(*s);
+      if (!fitting.ok()) return fitting.status();
+      (*fitting ? low : high) = middle;
+    }
+    PythonRandom random(request.seed);
+    std::vector<Sample> samples;
+    for (int64_t i = 0; i < request.samples; ++i) {
+      for (int64_t size = low;; --size) {
+        if (size < smallest) {
+          return InvalidArgument(fmt::format("{}: length {} is too short for its smallest prompt",
+                                             name_, request.length));
+        }
+        Result<Sample> s = make(size, i, random);
+        if (!s.ok()) return s.status();
+        const Result<bool> fitting = fits(*s);
+        if (!fitting.ok()) return fitting.status();
+        if (!*fitting) continue;
+        s->index = i;
+        samples.push_back(std::move(*s));
+        break;
+      }
+    }
+    return samples;
   }
 
   const InfiniteBenchTaskInfo& info_;

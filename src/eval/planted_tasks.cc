@@ -1,8 +1,6 @@
 // Questions about a text with several sentences planted in it, one of which answers. Every model is
 // asked in the same words.
 
-#include <array>
-
 #include <fmt/format.h>
 
 #include "eval/metrics.h"
@@ -125,32 +123,13 @@ class FactsTask final : public PlantedTask {
           break;
         }
         default: {
-          const std::string what = Activity(random);
-          facts.push_back({fmt::format("The best thing to do in {} is {}.", city, what),
-                           fmt::format("What is the best thing to do in {}?", city), what});
+          const std::string number = fmt::to_string(random.RandInt(1'000'000, 9'999'999));
+          facts.push_back({fmt::format("The magic number of {} is {}.", city, number),
+                           fmt::format("What is the magic number of {}?", city), number});
         }
       }
     }
     return facts;
-  }
-
- private:
-  static std::string Activity(PythonRandom& random) {
-    using Words = std::array<std::string_view, 8>;
-    static constexpr Words kDo = {"eat", "buy", "paint", "share", "hide", "draw", "find", "carry"};
-    static constexpr Words kThing = {"sandwich", "pretzel", "melon", "lamp",
-                                     "cake",     "letter",  "kite",  "bottle"};
-    static constexpr Words kRest = {"sit", "wait", "talk", "sing", "read", "rest", "walk", "dance"};
-    static constexpr Words kWhat = {"old",   "rose",  "quiet", "green",
-                                    "north", "stone", "long",  "small"};
-    static constexpr Words kPlace = {"park",   "garden", "library", "market",
-                                     "harbor", "square", "station", "forest"};
-    static constexpr Words kDay = {"sunny", "cold", "lazy",  "rainy",
-                                   "windy", "warm", "quiet", "bright"};
-    const auto draw = [&](const Words& words) { return words[random.Below(words.size())]; };
-    const auto a = draw(kDo), b = draw(kThing), c = draw(kRest), d = draw(kWhat), e = draw(kPlace),
-               f = draw(kDay);
-    return fmt::format("{} a {} and {} in the {} {} on a {} day", a, b, c, d, e, f);
   }
 };
 

@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadEval{"empty_haystack", {"needle", "--haystack", "/dev/null"}, 2, {"holds no text"}},
         BadEval{"missing_text", {"perplexity", "-f", "/no/file"}, 3, {"/no/file"}},
         BadEval{"missing_config", {"passkey", "-c", "/no/file.yaml"}, 3, {"/no/file.yaml"}},
-        BadEval{"missing_data", {"infinitebench/passkey"}, 2, {"--data", "passkey.jsonl"}},
+        BadEval{"missing_data", {"infinitebench/code_debug"}, 2, {"--data", "code_debug.jsonl"}},
         BadEval{"bad_option", {"passkey", "--lenghts", "1K"}, 2, {"--lenghts"}}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -23,17 +23,31 @@ struct Generated {
 };
 
 const Generated kGenerated[] = {
-    {"passkey", Wording::kOriginal, 600},        {"passkey", Wording::kSimple, 600},
-    {"needle", Wording::kOriginal, 700},         {"needle", Wording::kSimple, 600},
-    {"needle-fact", Wording::kOriginal, 700},    {"needle-fact", Wording::kSimple, 600},
-    {"kv-retrieval", Wording::kOriginal, 900},   {"kv-retrieval", Wording::kSimple, 600},
-    {"multi-needle", Wording::kSimple, 600},     {"facts", Wording::kSimple, 600},
-    {"variables", Wording::kSimple, 600},        {"niah_single_1", Wording::kOriginal, 1024},
-    {"niah_single_2", Wording::kSimple, 1024},   {"niah_single_3", Wording::kSimple, 1024},
-    {"niah_multikey_1", Wording::kSimple, 1024}, {"niah_multikey_2", Wording::kOriginal, 1024},
-    {"niah_multikey_3", Wording::kSimple, 1024}, {"niah_multivalue", Wording::kSimple, 1024},
-    {"niah_multiquery", Wording::kSimple, 1024}, {"vt", Wording::kOriginal, 1500},
-    {"cwe", Wording::kOriginal, 2048},           {"fwe", Wording::kOriginal, 1024},
+    {"passkey", Wording::kOriginal, 600},
+    {"passkey", Wording::kSimple, 600},
+    {"needle", Wording::kOriginal, 700},
+    {"needle", Wording::kSimple, 600},
+    {"needle-fact", Wording::kOriginal, 700},
+    {"needle-fact", Wording::kSimple, 600},
+    {"kv-retrieval", Wording::kOriginal, 900},
+    {"kv-retrieval", Wording::kSimple, 600},
+    {"multi-needle", Wording::kSimple, 600},
+    {"facts", Wording::kSimple, 600},
+    {"variables", Wording::kSimple, 600},
+    {"niah_single_1", Wording::kOriginal, 1024},
+    {"niah_single_2", Wording::kSimple, 1024},
+    {"niah_single_3", Wording::kSimple, 1024},
+    {"niah_multikey_1", Wording::kSimple, 1024},
+    {"niah_multikey_2", Wording::kOriginal, 1024},
+    {"niah_multikey_3", Wording::kSimple, 1024},
+    {"niah_multivalue", Wording::kSimple, 1024},
+    {"niah_multiquery", Wording::kSimple, 1024},
+    {"vt", Wording::kOriginal, 1500},
+    {"cwe", Wording::kOriginal, 2048},
+    {"fwe", Wording::kOriginal, 1024},
+    {"infinitebench/passkey", Wording::kOriginal, 800},
+    {"infinitebench/number_string", Wording::kOriginal, 800},
+    {"infinitebench/kv_retrieval", Wording::kOriginal, 900},
 };
 
 class GeneratorTest : public EvalFixture, public testing::WithParamInterface<Generated> {};
@@ -87,7 +101,7 @@ TEST_P(GeneratorTest, HoldsWhatIsAskedFor) {
 INSTANTIATE_TEST_SUITE_P(All, GeneratorTest, testing::ValuesIn(kGenerated), [](const auto& test) {
   std::string name =
       std::string(test.param.name) + "_" + std::string(WordingName(test.param.wording));
-  for (char& c : name) c = c == '-' ? '_' : c;
+  for (char& c : name) c = c == '-' || c == '/' ? '_' : c;
   return name;
 });
 
