@@ -102,6 +102,8 @@ class Evaluation {
   // That every task can be made at the shortest length.
   Status TryTasks() const;
   int64_t ExpectedSamples(const EvalTask& task) const;
+  // Of --mode decode: -log p of each token.
+  std::filesystem::path LossFile(size_t method, int64_t length, uint64_t seed, int64_t index) const;
   bool Complete(const Cell& cell) const;
   const std::string& settings(const EvalTask& task, size_t method) const {
     return settings_.at({&task, method});

@@ -55,6 +55,8 @@ std::string Parameters(const Config& config) {
   QUARRY_SHOW(block_similarity, false)
   QUARRY_SHOW(page_size, true)
   QUARRY_SHOW(token_budget, true)
+  QUARRY_SHOW(read_budget, true)
+  QUARRY_SHOW(answer_budget, true)
   QUARRY_SHOW(dense_layers, true)
   QUARRY_SHOW(selection, false)
   QUARRY_SHOW(group_score, false)

@@ -72,6 +72,20 @@ double PerplexityOf(std::span<const float> logprobs) {
   return terms > 0 ? std::exp(loss / static_cast<double>(terms)) : 0;
 }
 
+std::vector<std::pair<double, double>> RunningPerplexity(std::span<const double> losses,
+                                                         size_t points) {
+  std::vector<std::pair<double, double>> curve;
+  const size_t step = std::max<size_t>(1, losses.size() / std::max<size_t>(points, 1));
+  double sum = 0;
+  for (size_t t = 1; t <= losses.size(); ++t) {
+    sum += losses[t - 1];
+    if (t % step == 0 || t == losses.size()) {
+      curve.emplace_back(static_cast<double>(t), std::exp(sum / static_cast<double>(t)));
+    }
+  }
+  return curve;
+}
+
 const EvalTask& PerplexityTaskInstance() {
   static const PerplexityTask task;
   return task;

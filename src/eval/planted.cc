@@ -49,7 +49,7 @@ Result<std::string> PlantDocument(const TaskContext& context, int64_t n_tokens, 
   for (size_t p = 0; p < placed.size(); ++p) {
     size_t at = n;
     if (plants[p].depth < 100) {
-      at = static_cast<size_t>(static_cast<double>(n) * (plants[p].depth / 100));
+      at = static_cast<size_t>(static_cast<double>(n) * plants[p].depth / 100);
       while (at > 0 && !EndsSentence(tokenizer, hay[at - 1])) --at;
     }
     placed[p].at = at;
