@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 #include "eval/charts.h"
 #include "eval/evaluation.h"
 #include "eval/method_parameters.h"
+#include "eval/metrics.h"
+#include "eval/perplexity.h"
 
 namespace quarry::eval {
 namespace {
@@ -30,6 +33,12 @@ std::string FileName(std::string label) {
 }
 
 }  // namespace
+
+std::filesystem::path Evaluation::LossFile(size_t method, int64_t length, uint64_t seed,
+                                           int64_t index) const {
+  return options_.out / fmt::format("nll-{}-{}-{}-{}.txt", FileName(options_.methods[method].label),
+                                    length, seed, index);
+}
 
 std::vector<const Record*> Evaluation::Results(const EvalTask& task, size_t method,
                                                int64_t length) const {
@@ -144,9 +153,29 @@ Status Evaluation::WritePerplexityFiles(const EvalTask& task,
     }
     chart.lines.push_back(std::move(line));
   }
-  for (const auto& [name, text] :
-       {std::pair<const char*, std::string>{"perplexity.svg", DrawLines(chart)},
-        {"perplexity.json", all.dump(1) + "\n"}}) {
+  std::vector<std::pair<const char*, std::string>> contents = {
+      {"perplexity.svg", DrawLines(chart)}, {"perplexity.json", all.dump(1) + "\n"}};
+  if (options_.one_by_one) {
+    // The first sample of the greatest length, as it goes on.
+    LineChart running;
+    running.title = chart.title + ", token by token";
+    running.x_label = "tokens read";
+    running.y_label = "perplexity so far";
+    for (size_t m = 0; m < options_.methods.size(); ++m) {
+      const Result<std::string> losses = ReadFile(
+          LossFile(m, options_.lengths.back(), options_.seeds.front(), 0), uint64_t{1} << 32);
+      if (!losses.ok()) continue;  // not there yet
+      std::vector<double> values;
+      for (const std::string& word : Words(*losses)) {
+        double value = 0;
+        std::from_chars(word.data(), word.data() + word.size(), value);
+        values.push_back(value);
+      }
+      running.lines.push_back({options_.methods[m].label, RunningPerplexity(values, 400)});
+    }
+    contents.emplace_back("perplexity-running.svg", DrawLines(running));
+  }
+  for (const auto& [name, text] : contents) {
     files.push_back(options_.out / name);
     if (const Status s = WriteFileAtomically(files.back(), text); !s.ok()) return s;
   }

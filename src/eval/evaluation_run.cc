@@ -209,9 +209,7 @@ Status Evaluation::RunSample(const Cell& cell, const Sample& sample, Engine& eng
     std::string lines;
     for (float logprob : result.prompt_logprobs) lines += fmt::format("{:.6f}\n", -logprob);
     const Status s =
-        WriteFileAtomically(options_.out / fmt::format("nll-{}-{}-{}-{}.txt", method.label,
-                                                       cell.length, cell.seed, sample.index),
-                            lines);
+        WriteFileAtomically(LossFile(cell.method, cell.length, cell.seed, sample.index), lines);
     if (!s.ok()) return s;
   }
   return journal_.Append(r);

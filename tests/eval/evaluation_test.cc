@@ -178,6 +178,8 @@ TEST(Evaluation, MeasuresPerplexityBothWays) {
   EXPECT_EQ(decode.computed, 2);
   EXPECT_NEAR(decode.report.tables[0].rows[0].score, ppl, 0.02 * ppl);
   EXPECT_EQ(Lines(dir.path() / "out/nll-dense-200-42-0.txt"), 199);
+  EXPECT_THAT(*ReadFile(dir.path() / "out/perplexity-running.svg", 1 << 20),
+              HasSubstr(">dense</text>"));
 }
 
 TEST(Evaluation, TheDecodedTailChangesTheExperimentNotTheAnswer) {

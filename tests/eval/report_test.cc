@@ -181,5 +181,15 @@ TEST(Perplexity, IsTheExponentOfTheMeanLoss) {
   EXPECT_NEAR(PerplexityOf(many), std::exp(1 + 1000.0 / 24997), 1e-9);
 }
 
+TEST(Perplexity, RunsOn) {
+  const std::vector<double> losses = {1, 3, 2, 2, 2};
+  const auto curve = RunningPerplexity(losses, 2);
+  ASSERT_EQ(curve.size(), 3u);
+  EXPECT_EQ(curve[0].first, 2);
+  EXPECT_NEAR(curve[0].second, std::exp(2.0), 1e-12);
+  EXPECT_EQ(curve[2].first, 5);
+  EXPECT_TRUE(RunningPerplexity({}, 10).empty());
+}
+
 }  // namespace
 }  // namespace quarry::eval
