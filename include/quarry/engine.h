@@ -56,6 +56,7 @@ struct GenerateRequest {
   std::vector<TokenId> stop_ids = {};  // in addition to the model's end tokens
   bool ignore_eos = false;             // the model's end tokens are tokens like others
   TokenRange question = {};            // of the prompt; empty: none (see prompt.h)
+  bool measure_coverage = false;       // see GenerateResult::coverage; costs time
   // Also find how likely the prompt was: GenerateResult::prompt_logprobs. Costs the output layer
   // for every token instead of the last.
   bool score_prompt = false;
@@ -91,6 +92,10 @@ struct GenerateResult {
   uint64_t kv_bytes = 0;        // keys, values and what the method keeps, at the end
   uint64_t peak_rss_bytes = 0;  // of the process
   double density = 1;           // share of the causal query-key pairs that were attended
+  // Mean share of the softmax mass over all earlier keys that the attended keys have, of every
+  // query of the answer and one in 256 of the prompt. Unset: not measured, or the method drops
+  // keys.
+  std::optional<double> coverage;
 
   // Memory methods: blocks of all layers.
   int64_t memory_blocks = 0;

@@ -71,9 +71,11 @@ Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
 
 void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("-m,--model", model, "model folder: config.json, safetensors, tokenizer");
-  c.add_option("--method", method,
-               fmt::format("attention method: {} (default: dense, or what --config says)",
-                           fmt::join(MethodNames(), ", ")));
+  c.add_option(
+      "--method", method,
+      fmt::format(
+          "attention method: {}; auto chooses by length (default: dense, or what --config says)",
+          fmt::join(MethodNames(), ", ")));
   c.add_option("--prefill", prefill, "method that reads the prompt, where it is another one")
       ->type_name("METHOD");
   c.add_option("--decode", decode, "method that produces the answer, where it is another one")

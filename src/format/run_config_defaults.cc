@@ -79,6 +79,16 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   return config;
 }
 
+MethodChoice ChooseMethods(int64_t tokens, int64_t native_context) {
+  // Below this dense attention is a small share of a prompt's cost.
+  constexpr int64_t kShort = 8192;
+  if (tokens > native_context) {
+    return {InfQuestConfig::kName, InfQuestConfig::kName, "longer than the model was trained for"};
+  }
+  if (tokens <= kShort) return {DenseConfig::kName, DenseConfig::kName, "short"};
+  return {FlexPrefillConfig::kName, QuestConfig::kName, "long, within the trained length"};
+}
+
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides) {
   const auto keys = [](const AttentionConfig& config) {
