@@ -28,7 +28,7 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
 // Adds one tile to the row's partial; scores become weights.
 void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const int stride = ValueStride(a.head_dim);
-  float* o = a.o + static_cast<int64_t>(row) * stride;
+  float* o = a.o == nullptr ? nullptr : a.o + static_cast<int64_t>(row) * stride;
   const float top = *std::max_element(scores, scores + kTileTokens);
   const float m = std::max(a.m[row], top);
   if (m == -std::numeric_limits<float>::infinity()) {  // nothing seen yet, nor now
@@ -38,11 +38,11 @@ void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float*
   const float rescale = std::exp(a.m[row] - m);
   a.m[row] = m;
   a.d[row] *= rescale;
-  for (int i = 0; i < a.head_dim; ++i) o[i] *= rescale;
+  for (int i = 0; i < a.head_dim && a.o != nullptr; ++i) o[i] *= rescale;
   for (int j = 0; j < kTileTokens; ++j) {
     scores[j] = std::exp(scores[j] - m);
     a.d[row] += scores[j];
-    if (scores[j] == 0 || j / kPanelTokens >= n) continue;
+    if (a.o == nullptr || scores[j] == 0 || j / kPanelTokens >= n) continue;
     const KeyPanel& panel = panels[j / kPanelTokens];
     for (int i = 0; i < a.head_dim; ++i) {
       o[i] += scores[j] *
@@ -72,6 +72,14 @@ void Attend(const AttendArgs& a) {
 void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
   for (int r = 0; r < rows; ++r) {
     for (int j = 0; j < kTileTokens; ++j) out[j] += weights[r * kTileTokens + j] * row_scale[r];
+  }
+}
+
+void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    for (int j = 0; j < kTileTokens; ++j) {
+      out[j - r + rows - 1] += weights[r * kTileTokens + j] * row_scale[r];
+    }
   }
 }
 

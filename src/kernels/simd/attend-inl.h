@@ -64,7 +64,11 @@ struct F32Products {
 
   // The queries as Scores reads them, and where the tiles may be prepared.
   explicit F32Products(const AttendArgs& a)
-      : dtype_(a.dtype), head_dim_(a.head_dim), q_(a.q), scratch_(a.scratch) {}
+      : dtype_(a.dtype),
+        head_dim_(a.head_dim),
+        with_values_(a.o != nullptr),
+        q_(a.q),
+        scratch_(a.scratch) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
     const int stride = ValueStride(head_dim_);
@@ -76,6 +80,7 @@ struct F32Products {
       WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
       tile.keys[p] = scratch;
       scratch += kPanelTokens * head_dim_;
+      if (!with_values_) continue;
       WidenValues(dtype_, tile.panels[p].values, stride, scratch);
       tile.values[p] = scratch;
       scratch += kPanelTokens * stride;
@@ -149,6 +154,7 @@ struct F32Products {
  private:
   DType dtype_;
   int head_dim_;
+  bool with_values_;
   const float* q_;
   float* scratch_;
 };
@@ -264,6 +270,7 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
     if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
   }
 
+  if (a.o == nullptr) return;
   float* o = a.o + static_cast<int64_t>(row) * stride;
   const typename Products::template Weights<R> weights(scores);
   int column = 0;
@@ -330,6 +337,17 @@ inline void ColumnSums(const float* weights, const float* row_scale, int rows, f
     }
   }
   for (int v = 0; v < kTileVecs; ++v) StoreF(sum[v], out + v * kLanes);
+}
+
+inline void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    const VecF scale = Splat(row_scale[r]);
+    float* to = out + rows - 1 - r;
+    for (int v = 0; v < kTileVecs; ++v) {
+      const VecF w = LoadF(weights + r * kTileTokens + v * kLanes);
+      StoreF(hn::MulAdd(w, scale, LoadF(to + v * kLanes)), to + v * kLanes);
+    }
+  }
 }
 
 }  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE
