@@ -1,6 +1,8 @@
 #include "attention/plan.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 
 #include "base/check.h"
 
@@ -11,12 +13,14 @@ void AttentionPlan::Clear() {
   lists_.clear();
   spans_.clear();
   columns_.clear();
+  column_lists_.clear();
+  listed_.clear();
   duplicate_pairs_ = 0;
 }
 
 void AttentionPlan::Add(const Segment& segment) {
   segments_.push_back(segment);
-  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size()});
+  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size(), -1, 0});
 }
 
 void AttentionPlan::AddSpan(TokenRange span) {
@@ -41,10 +45,27 @@ void AttentionPlan::AddColumn(TokenPos t) {
   l.columns_end = columns_.size();
 }
 
+int AttentionPlan::AddColumnList(int kv_head, KvPlane keys, std::span<const TokenPos> tokens) {
+  QUARRY_DCHECK(
+      std::adjacent_find(tokens.begin(), tokens.end(), std::greater_equal<>()) == tokens.end(),
+      "listed columns out of order");
+  column_lists_.push_back({kv_head, keys, listed_.size(), listed_.size() + tokens.size()});
+  listed_.insert(listed_.end(), tokens.begin(), tokens.end());
+  return static_cast<int>(column_lists_.size()) - 1;
+}
+
+void AttentionPlan::UseColumnList(int list, TokenPos limit) {
+  lists_.back().column_list = list;
+  lists_.back().list_limit = limit;
+}
+
 int64_t AttentionPlan::KeyCount(const Segment& s) const {
   int64_t n = 0;
   for (const TokenRange& span : spans(s)) n += span.size();
-  return n + static_cast<int64_t>(columns(s).size());
+  n += static_cast<int64_t>(columns(s).size());
+  const int list = column_list(s);
+  if (list < 0) return n;
+  return n + static_cast<int64_t>(tokens(column_lists_[static_cast<size_t>(list)]).size());
 }
 
 int64_t AttentionPlan::AttendedPairs(TokenPos first) const {
@@ -64,7 +85,9 @@ int64_t AttentionPlan::AttendedPairs(TokenPos first) const {
             0, std::min(span.end, s.mask.hi(p)) - std::max(span.begin, s.mask.lo(p)));
       }
     }
-    pairs += static_cast<int64_t>(columns(s).size()) * s.rows.size();
+    int64_t single = static_cast<int64_t>(columns(s).size());
+    ForEachListPanel(s, [&](int64_t, uint32_t lanes) { single += std::popcount(lanes); });
+    pairs += single * s.rows.size();
     total += pairs * s.heads.size();
   }
   return total;
