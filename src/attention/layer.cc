@@ -31,6 +31,8 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
                           .kv_dtype = c.kv_dtype,
                           .kv = &kv,
                           .rope = c.rope,
+                          .cos = c.cos,
+                          .sin = c.sin,
                           .hints = c.hints};
     work.plan.Clear();
     method.Plan(in, state, ctx, work.plan);

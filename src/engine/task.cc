@@ -36,7 +36,8 @@ void Task::Start(const TaskContext& c) {
   const int64_t total = prompt_size() + request_.max_new_tokens;
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.method,
-      SequenceOptions{.kv_dtype = c.kv_dtype, .hints = {.question = request_.question}});
+      SequenceOptions{.kv_dtype = c.kv_dtype,
+                      .hints = {.question = request_.question, .prompt_end = prompt_size()}});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);
   detokenizer_.emplace(*c.tokenizer, DecodeOptions{.skip_special = true});
