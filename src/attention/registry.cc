@@ -1,5 +1,8 @@
+#include "attention/methods/a_shape.h"
 #include "attention/methods/dense.h"
+#include "attention/methods/flexprefill.h"
 #include "attention/methods/infllm.h"
+#include "attention/methods/minference.h"
 #include "attention/methods/window.h"
 
 namespace quarry {
@@ -11,6 +14,12 @@ std::unique_ptr<const AttentionMethod> Make(const StreamLlmConfig& c) { return M
 std::unique_ptr<const AttentionMethod> Make(const InfiniteLmConfig& c) { return MakeInfiniteLm(c); }
 std::unique_ptr<const AttentionMethod> Make(const InfLlmConfig& c) { return MakeInfLlm(c); }
 std::unique_ptr<const AttentionMethod> Make(const QLlmConfig& c) { return MakeQLlm(c); }
+std::unique_ptr<const AttentionMethod> Make(const MInferenceConfig& c) { return MakeMInference(c); }
+std::unique_ptr<const AttentionMethod> Make(const FlexPrefillConfig& c) {
+  return MakeFlexPrefill(c);
+}
+std::unique_ptr<const AttentionMethod> Make(const AShapeConfig& c) { return MakeAShape(c); }
+std::unique_ptr<const AttentionMethod> Make(const TriShapeConfig& c) { return MakeTriShape(c); }
 
 }  // namespace
 

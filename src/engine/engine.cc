@@ -59,6 +59,16 @@ Status CheckOptions(const EngineOptions& o) {
   return Validate(o.attention);
 }
 
+// Files that a method's parameters name.
+Status LoadPatterns(AttentionConfig& config) {
+  auto* c = std::get_if<MInferenceConfig>(&config);
+  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
+  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
+  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
+  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
+  return OkStatus();
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -138,6 +148,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
     }
   }
 
+  if (const Status s = LoadPatterns(options.attention); !s.ok()) return s;
   std::shared_ptr<const AttentionMethod> method = MakeMethod(options.attention);
   const std::vector<std::string> reasons = method->Unsupported((*model)->shape());
   if (!reasons.empty()) {

@@ -25,31 +25,17 @@ constexpr std::string_view kRunConfigKeys[] = {
 constexpr std::string_view kEvaluationKeys[] = {"datasets", "output_dir_path", "rank", "world_size",
                                                 "verbose"};
 
-constexpr std::string_view kModelKeys[] = {"type",
-                                           "path",
-                                           "tokenizer_path",
-                                           "base",
-                                           "distance_scale",
-                                           "n_init",
-                                           "n_local",
-                                           "block_size",
-                                           "topk",
-                                           "repr_topk",
-                                           "exc_block_size",
-                                           "max_cached_block",
-                                           "cache_strategy",
-                                           "score_decay",
-                                           "chunk_topk_calc",
-                                           "perhead",
-                                           "mask",
-                                           "question_mode",
-                                           "question_weight",
-                                           "block_similarity",
-                                           "fattn",
-                                           "pin_memory",
-                                           "async_global_stream",
-                                           "faiss",
-                                           "model_center"};
+constexpr std::string_view kModelKeys[] = {
+    "type",           "path",          "tokenizer_path",  "base",
+    "distance_scale", "n_init",        "n_local",         "block_size",
+    "topk",           "repr_topk",     "exc_block_size",  "max_cached_block",
+    "cache_strategy", "score_decay",   "chunk_topk_calc", "perhead",
+    "mask",           "question_mode", "question_weight", "block_similarity",
+    "pattern_file",   "coverage",      "vertical_size",   "slash_size",
+    "top_k",          "ratio",         "starting_layer",  "n_last",
+    "gamma",          "tau",           "min_budget",      "max_budget",
+    "selection",      "fattn",         "pin_memory",      "async_global_stream",
+    "faiss",          "model_center"};
 
 // Switches of GPU implementations. Values do not depend on them.
 constexpr std::string_view kNoEffectKeys[] = {"fattn", "pin_memory", "async_global_stream", "faiss",

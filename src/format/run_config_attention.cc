@@ -17,6 +17,8 @@ constexpr std::string_view kQuestionModes[] = {"reference", "strict"};
 constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",     "normalized_l2",
                                               "dot_minus_l2", "angular", "pearson"};
 
+constexpr std::string_view kFlexRules[] = {"reference", "coverage"};
+
 constexpr std::string_view kPhases[] = {"prefill", "decode"};
 // Of the run, whatever the method: not among the parameters of a phase.
 constexpr std::string_view kRunKeys[] = {"path", "tokenizer_path", "base", "distance_scale",
@@ -75,6 +77,33 @@ void ReadMethod(YamlReader& in, QLlmConfig& c, Notes& notes) {
   c.question_weight = in.Number("question_weight", QLlmConfig::kName);
   c.question_mode = ReadEnum(in, "question_mode", kQuestionModes, c.question_mode);
   c.block_similarity = ReadEnum(in, "block_similarity", kSimilarities, c.block_similarity);
+}
+
+void ReadMethod(YamlReader& in, AShapeConfig& c, Notes&) {
+  c.n_init = in.IntOr("n_init", c.n_init);
+  c.n_local = in.IntOr("n_local", c.n_local);
+  c.starting_layer = in.IntOr("starting_layer", c.starting_layer);
+}
+void ReadMethod(YamlReader& in, TriShapeConfig& c, Notes& notes) {
+  ReadMethod(in, static_cast<AShapeConfig&>(c), notes);
+  c.n_last = in.IntOr("n_last", c.n_last);
+}
+void ReadMethod(YamlReader& in, MInferenceConfig& c, Notes&) {
+  c.pattern_file = in.StringOr("pattern_file", c.pattern_file);
+  c.coverage = in.NumberOr("coverage", c.coverage);
+  c.vertical_size = in.IntOr("vertical_size", c.vertical_size);
+  c.slash_size = in.IntOr("slash_size", c.slash_size);
+  c.top_k = in.IntOr("top_k", c.top_k);
+  c.ratio = in.NumberOr("ratio", c.ratio);
+  c.starting_layer = in.IntOr("starting_layer", c.starting_layer);
+}
+void ReadMethod(YamlReader& in, FlexPrefillConfig& c, Notes&) {
+  c.gamma = in.NumberOr("gamma", c.gamma);
+  c.tau = in.NumberOr("tau", c.tau);
+  c.min_budget = in.IntOr("min_budget", c.min_budget);
+  if (in.Has("max_budget")) c.max_budget = in.IntOr("max_budget", 0);
+  c.block_size = in.IntOr("block_size", c.block_size);
+  c.selection = ReadEnum(in, "selection", kFlexRules, c.selection);
 }
 
 // Whether two values of `key` mean the same; a method has several names.

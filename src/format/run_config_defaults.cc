@@ -26,6 +26,14 @@ std::string Keys(const QLlmConfig& c) {
   return Keys(static_cast<const InfLlmConfig&>(c)) +
          fmt::format("  question_weight: {}\n", c.question_weight);
 }
+std::string Keys(const AShapeConfig& c) { return WindowKeys(c.n_init, c.n_local); }
+std::string Keys(const TriShapeConfig& c) {
+  return WindowKeys(c.n_init, c.n_local) + fmt::format("  n_last: {}\n", c.n_last);
+}
+std::string Keys(const MInferenceConfig&) { return ""; }
+std::string Keys(const FlexPrefillConfig& c) {
+  return fmt::format("  block_size: {}\n  min_budget: {}\n", c.block_size, c.min_budget);
+}
 
 }  // namespace
 
@@ -36,6 +44,12 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   const int64_t window = std::clamp<int64_t>(native_context / 2, 16, 4096);
   if (auto* c = std::get_if<StreamLlmConfig>(&config)) c->n_local = window;
   if (auto* c = std::get_if<InfiniteLmConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<AShapeConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<TriShapeConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<FlexPrefillConfig>(&config)) {
+    c->block_size = window >= 2048 ? 128 : window >= 1024 ? 64 : 32;
+    c->min_budget = std::clamp<int64_t>(window / 4, c->block_size, c->min_budget);
+  }
   const auto memory = [&](InfLlmConfig& c) {
     c.n_local = window;
     c.block_size = std::clamp<int64_t>(window / 32, 16, 128);
