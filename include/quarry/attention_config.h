@@ -17,27 +17,44 @@
 
 namespace quarry {
 
+// Reading the prompt, or producing the answer.
+enum class Phase : uint8_t { kPrefill, kDecode };
+
+// Which phases a method can serve.
+enum class PhaseSupport : uint8_t {
+  kEither,       // one or both
+  kPrefillOnly,  // answers are produced by another method
+  kDecodeOnly,   // prompts are read by another method
+  kBoth,         // both or none: it answers from what it built up while reading
+};
+
 // Dense causal attention over every earlier token.
 struct DenseConfig {
   static constexpr std::string_view kName = "dense";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   Status Validate() const { return OkStatus(); }
+  friend bool operator==(const DenseConfig&, const DenseConfig&) = default;
 };
 
 // StreamingLLM (Xiao et al., arXiv:2309.17453): the first n_init tokens and a sliding window; sinks
 // are seen at their slot in the cache.
 struct StreamLlmConfig {
   static constexpr std::string_view kName = "stream-llm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   int64_t n_init = 128;    // sinks
   int64_t n_local = 4096;  // window, the query itself included
   Status Validate() const;
+  friend bool operator==(const StreamLlmConfig&, const StreamLlmConfig&) = default;
 };
 
 // LM-Infinite (Han et al., arXiv:2308.16137): as above, every sink seen at distance n_local - 1.
 struct InfiniteLmConfig {
   static constexpr std::string_view kName = "infinite-lm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   int64_t n_init = 128;
   int64_t n_local = 4096;
   Status Validate() const;
+  friend bool operator==(const InfiniteLmConfig&, const InfiniteLmConfig&) = default;
 };
 
 // What a query does with keys that left the window of its execution block's last query but are
@@ -53,6 +70,7 @@ enum class CachePolicy { kLru, kLruS, kFifo };
 // context memory whose representative keys match the queries best.
 struct InfLlmConfig {
   static constexpr std::string_view kName = "inf-llm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kBoth;
   int64_t n_init = 128;           // sinks [I]
   int64_t n_local = 4096;         // window, the query itself included [L]
   int64_t block_size = 128;       // tokens of a memory block [B]
@@ -66,6 +84,7 @@ struct InfLlmConfig {
   bool perhead = false;                    // every query head selects for itself
   WindowMask mask = WindowMask::kReference;
   Status Validate() const;
+  friend bool operator==(const InfLlmConfig&, const InfLlmConfig&) = default;
 };
 
 // How the relevance of a block to the query is measured.
@@ -82,29 +101,35 @@ struct QLlmConfig : InfLlmConfig {
   QuestionMode question_mode = QuestionMode::kStrict;
   BlockSimilarity block_similarity = BlockSimilarity::kDot;
   Status Validate() const;
+  friend bool operator==(const QLlmConfig&, const QLlmConfig&) = default;
 };
 
 // A-shape prefill (Jiang et al., arXiv:2407.02490): the first n_init tokens and the last n_local,
 // at their true positions. Decoding is dense.
 struct AShapeConfig {
   static constexpr std::string_view kName = "a-shape";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
   int64_t n_init = 128;
   int64_t n_local = 3968;      // the query itself included
   int64_t starting_layer = 0;  // layers below are dense
   Status Validate() const;
+  friend bool operator==(const AShapeConfig&, const AShapeConfig&) = default;
 };
 
 // Tri-shape prefill (TriangleMix): as a-shape, and the prompt's last n_last rows attend everything.
 struct TriShapeConfig : AShapeConfig {
   static constexpr std::string_view kName = "tri-shape";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
   int64_t n_last = 100;
   Status Validate() const;
+  friend bool operator==(const TriShapeConfig&, const TriShapeConfig&) = default;
 };
 
 // MInference prefill (Jiang et al., arXiv:2407.02490): each head follows a pattern of its own, from
 // a file, whose indices are estimated from a call's last 64 queries. Decoding is dense.
 struct MInferenceConfig {
   static constexpr std::string_view kName = "minference";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
   // The original's JSON (quarry/pattern_table.h). Empty: automatic, every head takes as many
   // columns or slashes as `coverage` asks for.
   std::string pattern_file;
@@ -117,6 +142,7 @@ struct MInferenceConfig {
   double ratio = 1;            // the file's sizes are multiplied by it
   int64_t starting_layer = 0;  // layers below are dense
   Status Validate() const;
+  friend bool operator==(const MInferenceConfig&, const MInferenceConfig&) = default;
 };
 
 // How FlexPrefill turns scores into blocks.
@@ -129,6 +155,7 @@ enum class FlexSelectionRule {
 // and query-aware block selection. Decoding is dense.
 struct FlexPrefillConfig {
   static constexpr std::string_view kName = "flexprefill";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
   double gamma = 0.9;                 // share of the attention to keep, above 0 and at most 1
   double tau = 0.1;                   // divergence below which a head is query-aware, 0 to 1
   int64_t min_budget = 1024;          // tokens per head: floor of columns and of diagonals
@@ -136,6 +163,7 @@ struct FlexPrefillConfig {
   int64_t block_size = 128;           // 16, 32, 64 or 128 tokens
   FlexSelectionRule selection = FlexSelectionRule::kReference;
   Status Validate() const;
+  friend bool operator==(const FlexPrefillConfig&, const FlexPrefillConfig&) = default;
 };
 
 using AttentionConfig =
@@ -151,6 +179,7 @@ std::vector<std::string_view> MethodNames();
 Result<AttentionConfig> DefaultAttentionConfig(std::string_view name);
 
 std::string_view MethodName(const AttentionConfig& config);
+PhaseSupport PhasesOf(const AttentionConfig& config);
 Status Validate(const AttentionConfig& config);
 
 }  // namespace quarry

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "quarry/attention_config.h"
+#include "quarry/attention_setup.h"
 #include "quarry/status.h"
 #include "quarry/types.h"
 
@@ -51,7 +51,7 @@ struct MemoryPlanOptions {
 };
 
 // REQUIRES: `attention` is valid.
-MemoryPlan PlanMemory(const ModelInfo& model, const AttentionConfig& attention,
+MemoryPlan PlanMemory(const ModelInfo& model, const AttentionSetup& attention,
                       const MemoryPlanOptions& options);
 
 // Bytes that this process can still allocate, as far as the system tells (UINT64_MAX: it does not).

@@ -65,6 +65,7 @@ struct RequestHints {
 // One execution block, before it is attended.
 struct PlanInput {
   int layer = 0;
+  Phase phase = Phase::kPrefill;
   TokenPos call_begin = 0;  // the forward call this block belongs to: tokens [begin, end)
   TokenPos call_end = 0;
   TokenPos first = 0;  // position of row 0; all tokens of the call are in the store already
@@ -99,6 +100,9 @@ class AttentionMethod {
   // After execution of what Plan planned.
   virtual void Observe(const PlanInput&, const AttentionPlan&, const KeyScores&, MethodState&,
                        ExecContext&) const {}
+  // Instead of Plan and Observe, once for a whole forward call: another method attended it. What
+  // this one keeps about the sequence catches up.
+  virtual void Follow(const PlanInput&, MethodState&, ExecContext&) const {}
 };
 
 // The registry. REQUIRES: Validate(config) is ok.

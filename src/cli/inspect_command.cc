@@ -37,7 +37,7 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
   for (std::string_view name : MethodNames()) {
     const Result<AttentionConfig> config = DefaultAttentionConfig(name);
     if (!config.ok()) continue;
-    const AttentionConfig fitted = SuggestAttentionConfig(*config, info.native_context);
+    const AttentionSetup fitted = SuggestAttentionConfig(*config, info.native_context);
     Column column = {name, {}};
     for (int64_t tokens : o.contexts) {
       column.plans.push_back(PlanMemory(info, fitted,

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "attention/kv_rows.h"
-#include "attention/method.h"
+#include "attention/method_set.h"
 #include "base/checked_math.h"
 #include "base/memory_info.h"
 #include "format/hf_config.h"
@@ -75,12 +75,12 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   return info;
 }
 
-MemoryPlan PlanMemory(const ModelInfo& m, const AttentionConfig& attention,
+MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
                       const MemoryPlanOptions& o) {
-  const auto method = MakeMethod(attention);
   const ModelShape shape = {static_cast<int>(m.layers), static_cast<int>(m.heads),
                             static_cast<int>(m.kv_heads), static_cast<int>(m.head_dim)};
-  const MethodNeeds needs = method->needs();
+  const MethodSet methods(attention, shape.layers);
+  const MethodNeeds& needs = methods.needs();
   const KvLayout layout = MakeKvLayout(shape, o.kv_dtype, needs.planes);
   MemoryPlan plan;
   for (size_t p = 0; p < kKvPlanes; ++p) {
@@ -96,7 +96,7 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionConfig& attention,
     plan.kv += static_cast<uint64_t>(blocks * kPanelsPerBlock * m.layers * m.kv_heads) *
                layout.panel_bytes[p];
   }
-  plan.state = method->StateBytes(shape, o.kv_dtype, o.tokens);
+  plan.state = methods.StateBytes(shape, o.kv_dtype, o.tokens);
 
   const auto padded = [](int64_t n) { return RoundUp(n, 64); };
   const int64_t qkv = padded((m.heads + 2 * m.kv_heads) * m.head_dim);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -61,11 +62,37 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   return config;
 }
 
-Result<RunConfig> DefaultRunConfig(const AttentionConfig& config,
+Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides) {
-  std::string yaml = fmt::format("model:\n  path: unset\n  type: {}\n", MethodName(config));
-  yaml += std::visit([](const auto& c) { return Keys(c); }, config);
-  Result<RunConfig> run = ParseRunConfig(yaml, "defaults", overrides);
+  const auto keys = [](const AttentionConfig& config) {
+    return std::visit([](const auto& c) { return Keys(c); }, config);
+  };
+  std::string yaml = "model:\n  path: unset\n";
+  std::vector<std::string> all(overrides.begin(), overrides.end());
+  if (methods.one_method()) {
+    yaml += fmt::format("  type: {}\n", MethodName(methods.prefill)) + keys(methods.prefill);
+  } else {
+    yaml += "attention:\n";
+    std::vector<std::string> direct;
+    for (const auto& [phase, method] :
+         {std::pair("prefill", &methods.prefill), std::pair("decode", &methods.decode)}) {
+      // Keys comes indented for the model map; a phase stands one level deeper.
+      std::string lines = fmt::format("  type: {}\n", MethodName(*method)) + keys(*method);
+      yaml += fmt::format("  {}:\n", phase);
+      for (size_t begin = 0; begin < lines.size();) {
+        const size_t end = lines.find('\n', begin) + 1;
+        yaml += "  " + lines.substr(begin, end - begin);
+        begin = end;
+      }
+      for (const std::string& o : overrides) {
+        if (lines.find(fmt::format("  {}:", o.substr(0, o.find('=')))) == lines.npos) continue;
+        direct.push_back(fmt::format("attention.{}.{}", phase, o));
+        std::erase(all, o);
+      }
+    }
+    all.insert(all.end(), direct.begin(), direct.end());
+  }
+  Result<RunConfig> run = ParseRunConfig(yaml, "defaults", all);
   if (run.ok() && run->model_path == "unset") run->model_path = run->tokenizer_path = "";
   return run;
 }

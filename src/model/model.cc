@@ -104,7 +104,7 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
                       std::span<float> logits, const ForwardOptions& options) const {
   const auto n = static_cast<int64_t>(tokens.size());
   if (n == 0) return OkStatus();
-  if (const Status s = sequence.Begin(n); !s.ok()) return s;
+  if (const Status s = sequence.Begin(n, options.phase); !s.ok()) return s;
 
   const int64_t hidden = config_.hidden_size;
   const int64_t q_width = config_.n_heads * config_.head_dim;

@@ -32,6 +32,7 @@ class Model {
   size_t weight_bytes() const { return weights_.size_bytes(); }
 
   struct ForwardOptions {
+    Phase phase = Phase::kPrefill;
     bool all_logits = false;  // of every token, not only the last
     // Looked at between layers. A forward pass that was stopped leaves the sequence unusable.
     const std::atomic<bool>* cancel = nullptr;

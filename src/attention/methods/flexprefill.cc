@@ -59,7 +59,8 @@ class FlexPrefill final : public AttentionMethod {
   // estimate: estimating would cost as much as attending.
   bool IsSparse(const PlanInput& in) const {
     const int64_t b = config_.block_size;
-    return in.call_end > std::max(2 * b, RoundUp(config_.min_budget, b)) &&
+    return in.phase == Phase::kPrefill &&
+           in.call_end > std::max(2 * b, RoundUp(config_.min_budget, b)) &&
            in.call_end - in.call_begin > b;
   }
 

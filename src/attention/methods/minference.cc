@@ -79,7 +79,7 @@ class MInference final : public AttentionMethod {
  private:
   // A call of no more rows than estimate would cost as much to estimate as to attend.
   bool IsSparse(const PlanInput& in) const {
-    return in.layer >= config_.starting_layer && in.call_end - in.call_begin > kEstimateRows;
+    return in.phase == Phase::kPrefill && in.layer >= config_.starting_layer && in.call_end - in.call_begin > kEstimateRows;
   }
 
   // Unset: sizes by coverage.

@@ -8,9 +8,6 @@
 
 namespace quarry {
 
-// A call of one row continues a text: these methods then attend to everything.
-inline bool IsDecoding(const PlanInput& in) { return in.call_end - in.call_begin == 1; }
-
 // Why a model cannot be run with the layers below `starting_layer` dense; empty if it can.
 std::vector<std::string> CheckStartingLayer(int64_t starting_layer, const ModelShape& shape);
 
