@@ -26,7 +26,7 @@ inline constexpr int kTileTokens = kTilePanels * kPanelTokens;
 // (panels without a position: iff its lane bit is set).
 struct AttendArgs {
   DType dtype;   // of the panels
-  int head_dim;  // multiple of 8
+  int head_dim;  // multiple of 8, at most 256
   int rows;
   const float* q;  // [rows][head_dim]
   const int32_t* lo;

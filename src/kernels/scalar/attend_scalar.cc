@@ -7,6 +7,8 @@
 namespace quarry::kernels::scalar {
 namespace {
 
+constexpr int kMaxHeadDim = 256;
+
 // Scores of one row over one tile; -inf where the row does not see the token.
 void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
@@ -28,7 +30,6 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
 // Adds one tile to the row's partial; scores become weights.
 void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const int stride = ValueStride(a.head_dim);
-  float* o = a.o == nullptr ? nullptr : a.o + static_cast<int64_t>(row) * stride;
   const float top = *std::max_element(scores, scores + kTileTokens);
   const float m = std::max(a.m[row], top);
   if (m == -std::numeric_limits<float>::infinity()) {  // nothing seen yet, nor now
@@ -37,18 +38,24 @@ void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float*
   }
   const float rescale = std::exp(a.m[row] - m);
   a.m[row] = m;
-  a.d[row] *= rescale;
-  for (int i = 0; i < a.head_dim && a.o != nullptr; ++i) o[i] *= rescale;
+  // A tile's sums by themselves: added one by one to what thousands of keys left in d and o, terms
+  // would lose more bits.
+  float total = 0;
+  float sum[kMaxHeadDim] = {};
   for (int j = 0; j < kTileTokens; ++j) {
     scores[j] = std::exp(scores[j] - m);
-    a.d[row] += scores[j];
+    total += scores[j];
     if (a.o == nullptr || scores[j] == 0 || j / kPanelTokens >= n) continue;
     const KeyPanel& panel = panels[j / kPanelTokens];
     for (int i = 0; i < a.head_dim; ++i) {
-      o[i] += scores[j] *
-              LoadElement(a.dtype, panel.values, ValueIndex(a.dtype, stride, j % kPanelTokens, i));
+      sum[i] += scores[j] * LoadElement(a.dtype, panel.values,
+                                        ValueIndex(a.dtype, stride, j % kPanelTokens, i));
     }
   }
+  a.d[row] = a.d[row] * rescale + total;
+  if (a.o == nullptr) return;
+  float* o = a.o + static_cast<int64_t>(row) * stride;
+  for (int i = 0; i < a.head_dim; ++i) o[i] = o[i] * rescale + sum[i];
 }
 
 }  // namespace

@@ -127,12 +127,11 @@ struct F32Products {
   HWY_INLINE void AddValues(const Tile& tile, const Weights<R>& weights, const float* rescale,
                             int column, float* o) const {
     const int stride = ValueStride(head_dim_);
+    // A tile's sum by itself: added one by one to what thousands of keys left in o, its terms would
+    // lose more bits.
     VecF sum[R][V];
     for (int r = 0; r < R; ++r) {
-      const VecF factor = Splat(rescale[r]);
-      for (int v = 0; v < V; ++v) {
-        sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
-      }
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::Zero(kF32);
     }
     for (int p = 0; p < tile.n; ++p) {
       const float* values = static_cast<const float*>(tile.values[p]) + column;
@@ -147,7 +146,11 @@ struct F32Products {
       }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+      const VecF factor = Splat(rescale[r]);
+      for (int v = 0; v < V; ++v) {
+        float* to = o + r * stride + column + v * kLanes;
+        StoreF(hn::MulAdd(LoadF(to), factor, sum[r][v]), to);
+      }
     }
   }
 
