@@ -79,7 +79,8 @@ class MInference final : public AttentionMethod {
  private:
   // A call of no more rows than estimate would cost as much to estimate as to attend.
   bool IsSparse(const PlanInput& in) const {
-    return in.phase == Phase::kPrefill && in.layer >= config_.starting_layer && in.call_end - in.call_begin > kEstimateRows;
+    return in.phase == Phase::kPrefill && in.layer >= config_.starting_layer &&
+           in.call_end - in.call_begin > kEstimateRows;
   }
 
   // Unset: sizes by coverage.
@@ -150,9 +151,8 @@ class MInference final : public AttentionMethod {
     ctx.threads().Run(static_cast<int64_t>(of.size()), [&](int64_t i, int) {
       const auto h = static_cast<size_t>(of[static_cast<size_t>(i)]);
       const std::optional<HeadPattern> p = PatternOf(in.layer, static_cast<int>(h));
-      const LineCounts counts = p ? ClampLineCounts(p->first, p->second, in.call_end)
-                                  : CountLines(mass[h], kEstimateRows, config_.coverage);
-      heads[h].lines = ChooseLines(mass[h], counts);
+      heads[h].lines = p ? ChooseLines(mass[h], ClampLineCounts(p->first, p->second, in.call_end))
+                         : ChooseLinesByCoverage(mass[h], kEstimateRows, config_.coverage);
       if (keep_mass) heads[h].mass = std::move(mass[h]);
     });
   }

@@ -21,6 +21,15 @@ std::vector<TokenPos> TakeTop(const std::vector<float>& mass, int64_t count, int
   return {top.begin(), top.end()};
 }
 
+// Keys that the last row block attends, its columns counted whole.
+int64_t LastRowCost(const Lines& lines, TokenPos end) {
+  std::vector<TokenRange> ranges;
+  SlashRanges(lines.distances, end, ranges);
+  auto n = static_cast<int64_t>(lines.columns.size());
+  for (const TokenRange& r : ranges) n += r.size();
+  return n;
+}
+
 double Sum(std::span<const float> x) { return std::accumulate(x.begin(), x.end(), 0.0); }
 
 }  // namespace
@@ -37,32 +46,31 @@ Lines ChooseLines(const LineMass& mass, const LineCounts& counts, const ForcedLi
   return lines;
 }
 
-LineCounts CountLines(const LineMass& mass, int64_t rows, double coverage,
-                      const ForcedLines& forced) {
+Lines ChooseLinesByCoverage(const LineMass& mass, int64_t rows, double coverage,
+                            const ForcedLines& forced) {
   const auto keys = static_cast<int64_t>(mass.column.size());
   const LineCounts least = {std::min(keys, forced.columns), std::min(keys, forced.distances)};
   // Columns that are local to some estimating query say nothing about other queries.
-  const int64_t far_keys = std::max<int64_t>(0, keys - rows - forced.distances);
-  const auto near = static_cast<size_t>(least.distances);
-  const std::span<const float> far_columns(mass.column.data(), static_cast<size_t>(far_keys));
-  const std::span<const float> far_distances = std::span(mass.distance).subspan(near);
-  const double allowed = (1 - coverage) * static_cast<double>(rows);
+  const auto far_keys = static_cast<size_t>(std::max<int64_t>(0, keys - rows - forced.distances));
+  LineMass far = mass;
+  std::fill(far.column.begin() + static_cast<ptrdiff_t>(far_keys), far.column.end(), 0.0f);
+  const std::span<const float> far_distances =
+      std::span(mass.distance).subspan(static_cast<size_t>(least.distances));
 
-  const double by_columns = Sum(far_columns) - allowed;
-  const double by_distances = Sum(far_distances) - allowed;
-  const int64_t columns = CountToReach(far_columns, by_columns);
-  const int64_t distances = CountToReach(far_distances, by_distances);
-  const LineCounts vertical = {std::min(keys, columns + forced.columns), least.distances};
-  const LineCounts slash = {least.columns, std::min(keys, distances + forced.distances)};
-
-  const auto cost = [&](const LineCounts& counts) {
-    std::vector<TokenRange> ranges;
-    SlashRanges(ChooseLines(mass, counts, forced).distances, keys, ranges);
-    int64_t n = counts.columns;
-    for (const TokenRange& r : ranges) n += r.size();
-    return n;
+  // What the nearest distances leave, less what may be missed.
+  const double wanted = Sum(far_distances) - (1 - coverage) * static_cast<double>(rows);
+  const auto by_distances = [&] {
+    return ChooseLines(
+        far,
+        {least.columns, std::min(keys, CountToReach(far_distances, wanted) + forced.distances)},
+        forced);
   };
-  return cost(vertical) <= cost(slash) ? vertical : slash;
+  if (Sum(far.column) < wanted) return by_distances();
+  Lines vertical = ChooseLines(
+      far, {std::min(keys, CountToReach(far.column, wanted) + forced.columns), least.distances},
+      forced);
+  Lines slash = by_distances();
+  return LastRowCost(vertical, keys) <= LastRowCost(slash, keys) ? vertical : slash;
 }
 
 void SlashRanges(std::span<const TokenPos> distances, TokenPos end, std::vector<TokenRange>& out) {

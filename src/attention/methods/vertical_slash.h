@@ -41,10 +41,11 @@ struct Lines {
 // The lines of most mass; equal mass: the lower column, the smaller distance.
 Lines ChooseLines(const LineMass& mass, const LineCounts& counts, const ForcedLines& forced = {});
 
-// Counts for which the chosen lines receive at least `coverage` of the estimating queries'
-// attention, by columns or by slashes, whichever asks for fewer keys. `rows`: of the estimate.
-LineCounts CountLines(const LineMass& mass, int64_t rows, double coverage,
-                      const ForcedLines& forced = {});
+// Lines that keep at least `coverage` of the estimating queries' attention, as columns or as
+// slashes, whichever takes fewer keys: nearest distances and first columns as above, and as many
+// more of one kind as that takes. `rows`: queries of the estimate.
+Lines ChooseLinesByCoverage(const LineMass& mass, int64_t rows, double coverage,
+                            const ForcedLines& forced = {});
 
 // Key ranges that the slashes cover for the query block of 64 rows that ends before `end`:
 // ascending, disjoint, each a multiple of 64 long and anchored at the diagonal, not at multiples of
