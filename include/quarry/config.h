@@ -52,8 +52,14 @@ Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
                                  std::span<const std::string> overrides = {});
 
 // `method` with lengths that suit a model trained for `native_context` tokens: a window of half of
-// it, at most 4096, and blocks in proportion.
-AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context);
+// it, at most 4096, and blocks in proportion. If the model has a sliding window (0: none), sinks
+// and window together stay within it.
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context,
+                                       int64_t sliding_window = 0);
+
+// Prompt tokens of a forward pass that suit the methods: 8192 where one estimates its selection
+// anew for every pass, 512 otherwise.
+int64_t SuggestChunkSize(const PhaseMethods& methods);
 
 // The configuration of a run without a file: the parameters of `methods`, then the overrides. A key
 // without a dot is that of every phase that has it.

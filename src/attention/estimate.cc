@@ -36,8 +36,12 @@ class LineMassRun {
         pieces_(CeilDiv(tokens.end, kPieceKeys)),
         lo_(static_cast<size_t>(stack_), 0),
         hi_(static_cast<size_t>(stack_)) {
+    const int64_t window = in.shape->window(in.layer);
     for (int i = 0; i < stack_; ++i) {
-      hi_[static_cast<size_t>(i)] = static_cast<int32_t>(tokens.begin + i % rows_ + 1);
+      const TokenPos end = tokens.begin + i % rows_ + 1;
+      hi_[static_cast<size_t>(i)] = static_cast<int32_t>(end);
+      if (window > 0)
+        lo_[static_cast<size_t>(i)] = static_cast<int32_t>(std::max<TokenPos>(0, end - window));
     }
   }
 

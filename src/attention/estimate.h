@@ -18,7 +18,8 @@ namespace quarry {
 // REQUIRES: the tokens are of the call.
 std::vector<float> RotatedQueries(const PlanInput& in, TokenRange tokens, ExecContext& ctx);
 
-// Probability mass under causal softmax attention of `rows` queries over every key up to their own.
+// Probability mass under causal softmax attention of some queries over every key up to their own,
+// or those of them that the layer's sliding window leaves.
 struct LineMass {
   std::vector<float> column;    // [keys]: of key j, summed over the queries
   std::vector<float> distance;  // [keys]: at distance d = query - key, summed over the queries

@@ -40,6 +40,9 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
     in.n_rows = rows;
     work.plan.Clear();
     method.Plan(in, state, ctx, work.plan);
+    if (const int64_t window = c.shape->window(c.layer); window > 0) {
+      work.plan.LimitToWindow(in.first, window);
+    }
     work.executor.Execute(work.plan,
                           {.layer = c.layer,
                            .shape = c.shape,

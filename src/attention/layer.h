@@ -12,7 +12,7 @@ namespace quarry {
 // Pairs of a query (of one head) and a key.
 struct PairCounts {
   int64_t attended = 0;
-  int64_t causal = 0;  // what dense attention would have attended
+  int64_t causal = 0;  // with every earlier token, whatever windows the model has
 
   // Share of the causal pairs; 1 if there are none.
   double Density() const {

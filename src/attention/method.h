@@ -62,7 +62,9 @@ struct RequestHints {
   TokenPos prompt_end = 0;  // one past the prompt's last token; 0: a call is a prompt
 };
 
-// One execution block, before it is attended.
+// One execution block, before it is attended. In a layer with a sliding window
+// (shape->window(layer)), keys outside of it are taken out of segments with true distances after
+// planning; a method may look at the window to spend its budget inside.
 struct PlanInput {
   int layer = 0;
   Phase phase = Phase::kPrefill;
@@ -89,7 +91,8 @@ class AttentionMethod {
   virtual ~AttentionMethod() = default;
   virtual std::string_view name() const = 0;
   virtual MethodNeeds needs() const = 0;
-  // Why this model cannot be run; empty if it can.
+  // Why this model cannot be run; empty if it can. A method that makes keys appear at a distance
+  // that is not the true one refuses models whose windows are narrower than that distance.
   virtual std::vector<std::string> Unsupported(const ModelShape&) const { return {}; }
   virtual std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType kv_dtype,
                                                 int layer) const = 0;

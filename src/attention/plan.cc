@@ -20,7 +20,7 @@ void AttentionPlan::Clear() {
 
 void AttentionPlan::Add(const Segment& segment) {
   segments_.push_back(segment);
-  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size(), -1, 0});
+  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size(), -1, 0, 0});
 }
 
 void AttentionPlan::AddSpan(TokenRange span) {
@@ -57,6 +57,43 @@ int AttentionPlan::AddColumnList(int kv_head, KvPlane keys, std::span<const Toke
 void AttentionPlan::UseColumnList(int list, TokenPos limit) {
   lists_.back().column_list = list;
   lists_.back().list_limit = limit;
+}
+
+void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
+  const size_t n = segments_.size();
+  std::vector<TokenPos> partly;  // columns that some rows of a segment may see
+  for (size_t i = 0; i < n; ++i) {
+    Segment& s = segments_[i];
+    if (s.position != PositionRule::Absolute()) continue;
+    s.mask.before = std::min(s.mask.before, width - 1);
+    // Hidden from all rows below `some`, from the later ones only below `all`, then from none.
+    const TokenPos some = s.mask.lo(first + s.rows.begin);
+    const TokenPos all = s.mask.lo(first + s.rows.end - 1);
+
+    partly.clear();
+    ForEachListPanel(s, [&](int64_t panel, uint32_t lanes) {
+      const ColumnList& list = column_lists_[static_cast<size_t>(column_list(s))];
+      for (; lanes != 0; lanes &= lanes - 1) {
+        const auto lane = static_cast<size_t>(std::countr_zero(lanes));
+        const TokenPos t = tokens(list)[static_cast<size_t>(panel) * kTokensPerPanel + lane];
+        if (t >= some && t < all) partly.push_back(t);
+      }
+    });
+    Lists& l = lists_[i];
+    l.list_begin = std::max(l.list_begin, all);
+    const auto begin = columns_.begin() + static_cast<int64_t>(l.columns_begin);
+    const auto end = columns_.begin() + static_cast<int64_t>(l.columns_end);
+    const auto from = std::lower_bound(begin, end, some);
+    const auto to = std::lower_bound(from, end, all);
+    QUARRY_DCHECK(!s.want_scores || (begin == end && l.column_list < 0),
+                  "scores of columns within a window");
+    partly.insert(partly.end(), from, to);
+    l.columns_begin = static_cast<size_t>(to - columns_.begin());
+    if (partly.empty()) continue;
+    std::sort(partly.begin(), partly.end());
+    Add(Segment(s));
+    for (TokenPos t : partly) AddSpan({t, t + 1});
+  }
 }
 
 int64_t AttentionPlan::KeyCount(const Segment& s) const {

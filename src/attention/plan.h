@@ -85,6 +85,11 @@ class AttentionPlan {
   // spans. REQUIRES: its spans have been added; its heads share the list's KV head and its position
   // rule the list's keys; all of its rows may see tokens below `limit`.
   void UseColumnList(int list, TokenPos limit);
+  // Takes out what a sliding window of `width` keys, the query's own included, hides from queries
+  // that see keys at true distances; row 0 stands at position `first`. Segments with another
+  // position rule stay as they are. Columns that only some rows may see become spans of a segment
+  // of their own. REQUIRES: no segment with columns wants scores.
+  void LimitToWindow(TokenPos first, int64_t width);
   // Pairs that the segments count twice although they are one (a density never exceeds 1).
   void AddDuplicatePairs(int64_t pairs) { duplicate_pairs_ += pairs; }
 
@@ -126,7 +131,7 @@ class AttentionPlan {
     size_t spans_begin, spans_end;
     size_t columns_begin, columns_end;
     int column_list;
-    TokenPos list_limit;
+    TokenPos list_begin, list_limit;  // tokens of the list in [begin, limit) are seen
   };
   const Lists& ListsOf(const Segment& s) const {
     return lists_[static_cast<size_t>(&s - segments_.data())];
@@ -152,6 +157,7 @@ void AttentionPlan::ForEachListPanel(const Segment& s, F f) const {
     uint32_t lanes = 0;
     const size_t end = std::min(t.size(), begin + kTokensPerPanel);
     for (size_t i = begin; i < end && t[i] < l.list_limit; ++i) {
+      if (t[i] < l.list_begin) continue;
       while (range < ranges.size() && ranges[range].end <= t[i]) ++range;
       if (range == ranges.size() || t[i] < ranges[range].begin) lanes |= 1u << (i - begin);
     }

@@ -1,8 +1,11 @@
 #include "attention/methods/a_shape.h"
 #include "attention/methods/dense.h"
 #include "attention/methods/flexprefill.h"
+#include "attention/methods/h2o.h"
 #include "attention/methods/infllm.h"
 #include "attention/methods/minference.h"
+#include "attention/methods/quest.h"
+#include "attention/methods/tova.h"
 #include "attention/methods/window.h"
 
 namespace quarry {
@@ -14,6 +17,9 @@ std::unique_ptr<const AttentionMethod> Make(const StreamLlmConfig& c) { return M
 std::unique_ptr<const AttentionMethod> Make(const InfiniteLmConfig& c) { return MakeInfiniteLm(c); }
 std::unique_ptr<const AttentionMethod> Make(const InfLlmConfig& c) { return MakeInfLlm(c); }
 std::unique_ptr<const AttentionMethod> Make(const QLlmConfig& c) { return MakeQLlm(c); }
+std::unique_ptr<const AttentionMethod> Make(const QuestConfig& c) { return MakeQuest(c); }
+std::unique_ptr<const AttentionMethod> Make(const H2oConfig& c) { return MakeH2o(c); }
+std::unique_ptr<const AttentionMethod> Make(const TovaConfig& c) { return MakeTova(c); }
 std::unique_ptr<const AttentionMethod> Make(const MInferenceConfig& c) { return MakeMInference(c); }
 std::unique_ptr<const AttentionMethod> Make(const FlexPrefillConfig& c) {
   return MakeFlexPrefill(c);

@@ -21,7 +21,7 @@ Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string&
 }
 
 // "FIRST-LAST=METHOD" or "LAYER=METHOD".
-Result<LayerRange> ParseLayers(const std::string& text, int64_t native_context) {
+Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info) {
   LayerRange range;
   const size_t equals = text.find('=');
   const std::string ends = text.substr(0, equals);
@@ -36,17 +36,18 @@ Result<LayerRange> ParseLayers(const std::string& text, int64_t native_context) 
   }
   const Result<AttentionConfig> method = DefaultAttentionConfig(text.substr(equals + 1));
   if (!method.ok()) return method.status().WithPrefix("--layers");
-  range.methods = PhaseMethods(SuggestAttentionConfig(*method, native_context));
+  range.methods =
+      PhaseMethods(SuggestAttentionConfig(*method, info.native_context, info.sliding_window));
   return range;
 }
 
 // The methods of --method, --prefill and --decode.
-Result<PhaseMethods> MethodsOf(const ModelOptions& o, int64_t native_context) {
+Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
   const auto named = [&](const std::string& name) -> Result<AttentionConfig> {
     Result<AttentionConfig> config =
         DefaultAttentionConfig(name.empty() ? DenseConfig::kName : std::string_view(name));
     if (!config.ok()) return config.status();
-    return SuggestAttentionConfig(*config, native_context);
+    return SuggestAttentionConfig(*config, info.native_context, info.sliding_window);
   };
   const Result<AttentionConfig> both = named(o.method);
   const Result<AttentionConfig> prefill = named(o.prefill);
@@ -88,7 +89,8 @@ void ModelOptions::AddTo(CLI::App& c) {
       ->capture_default_str();
   c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32")->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
-  c.add_option("--chunk-size", chunk_size, "prompt tokens per forward pass (default 512)");
+  c.add_option("--chunk-size", chunk_size,
+               "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)");
   c.add_flag("--fast", fast_products,
              "bf16 matrix products where the CPU has them faster: logits off by some hundredths");
   c.add_flag("--max-context-warning,!--no-max-context-warning", context_warning,
@@ -122,19 +124,19 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     }
     const Result<ModelInfo> info = InspectModel(o.model);
     if (!info.ok()) return info.status();
-    const Result<PhaseMethods> methods = MethodsOf(o, info->native_context);
+    const Result<PhaseMethods> methods = MethodsOf(o, *info);
     if (!methods.ok()) return methods.status();
     Result<RunConfig> run = DefaultRunConfig(*methods, o.set);
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
-    setup.run.chunk_size = EngineOptions().chunk_size;
+    setup.run.chunk_size = SuggestChunkSize(setup.run.attention.methods);
   }
   if (!o.layers.empty()) {
     const Result<ModelInfo> info = InspectModel(setup.run.model_path);
     if (!info.ok()) return info.status();
     for (const std::string& text : o.layers) {
-      Result<LayerRange> range = ParseLayers(text, info->native_context);
+      Result<LayerRange> range = ParseLayers(text, *info);
       if (!range.ok()) return range.status();
       if (range->last >= info->layers) {
         return InvalidArgument(fmt::format("--layers is {}, must be below {}, the model's layers",

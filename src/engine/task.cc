@@ -33,7 +33,11 @@ bool Task::Step(const TaskContext& context) {
 }
 
 void Task::Start(const TaskContext& c) {
-  const int64_t total = prompt_size() + request_.max_new_tokens;
+  // Frequencies that depend on the length follow the largest distance that a query may see.
+  int64_t total = prompt_size() + request_.max_new_tokens;
+  if (c.methods->needs().extends_context) {
+    total = std::min(total, c.model->config().max_position_embeddings);
+  }
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
       SequenceOptions{.kv_dtype = c.kv_dtype,

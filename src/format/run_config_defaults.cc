@@ -27,6 +27,14 @@ std::string Keys(const QLlmConfig& c) {
   return Keys(static_cast<const InfLlmConfig&>(c)) +
          fmt::format("  question_weight: {}\n", c.question_weight);
 }
+std::string Keys(const QuestConfig& c) {
+  return fmt::format("  page_size: {}\n  token_budget: {}\n  dense_layers: {}\n", c.page_size,
+                     c.token_budget, c.dense_layers);
+}
+std::string Keys(const H2oConfig& c) {
+  return fmt::format("  heavy_size: {}\n  recent_size: {}\n", c.heavy_size, c.recent_size);
+}
+std::string Keys(const TovaConfig& c) { return fmt::format("  cache_size: {}\n", c.cache_size); }
 std::string Keys(const AShapeConfig& c) { return WindowKeys(c.n_init, c.n_local); }
 std::string Keys(const TriShapeConfig& c) {
   return WindowKeys(c.n_init, c.n_local) + fmt::format("  n_last: {}\n", c.n_last);
@@ -38,28 +46,41 @@ std::string Keys(const FlexPrefillConfig& c) {
 
 }  // namespace
 
-AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context) {
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context,
+                                       int64_t sliding_window) {
   AttentionConfig config = method;
   // Half of what the model was trained for leaves the other half for sinks and memory; the
   // published configurations do the same. Blocks shrink with the window.
   const int64_t window = std::clamp<int64_t>(native_context / 2, 16, 4096);
-  if (auto* c = std::get_if<StreamLlmConfig>(&config)) c->n_local = window;
-  if (auto* c = std::get_if<InfiniteLmConfig>(&config)) c->n_local = window;
   if (auto* c = std::get_if<AShapeConfig>(&config)) c->n_local = window;
   if (auto* c = std::get_if<TriShapeConfig>(&config)) c->n_local = window;
   if (auto* c = std::get_if<FlexPrefillConfig>(&config)) {
     c->block_size = window >= 2048 ? 128 : window >= 1024 ? 64 : 32;
     c->min_budget = std::clamp<int64_t>(window / 4, c->block_size, c->min_budget);
   }
-  const auto memory = [&](InfLlmConfig& c) {
+  const auto fit = [&](auto& c) {
     c.n_local = window;
-    c.block_size = std::clamp<int64_t>(window / 32, 16, 128);
-    c.exc_block_size = std::min<int64_t>(512, std::max<int64_t>(16, window / 8));
-    c.n_init = std::min<int64_t>(c.n_init, window / 8);
+    if (sliding_window == 0) return;
+    c.n_init = std::min(c.n_init, sliding_window / 8);
+    c.n_local = std::min(c.n_local, sliding_window - c.n_init);
+  };
+  if (auto* c = std::get_if<StreamLlmConfig>(&config)) fit(*c);
+  if (auto* c = std::get_if<InfiniteLmConfig>(&config)) fit(*c);
+  const auto memory = [&](InfLlmConfig& c) {
+    fit(c);
+    c.block_size = std::clamp<int64_t>(c.n_local / 32, 16, 128);
+    c.exc_block_size = std::min<int64_t>(512, std::max<int64_t>(16, c.n_local / 8));
+    c.n_init = std::min<int64_t>(c.n_init, c.n_local / 8);
   };
   if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
+}
+
+int64_t SuggestChunkSize(const PhaseMethods& methods) {
+  const bool estimates = std::holds_alternative<MInferenceConfig>(methods.prefill) ||
+                         std::holds_alternative<FlexPrefillConfig>(methods.prefill);
+  return estimates ? 8192 : 512;
 }
 
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,

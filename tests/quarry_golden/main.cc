@@ -21,6 +21,10 @@ constexpr Kind kKinds[] = {
     {"flexprefill", quarry::golden::CheckFlexPrefill, "selection and attention of flexprefill"},
     {"minference", quarry::golden::CheckMInference,
      "selection, attention and pattern search of minference, a-shape and tri-shape"},
+    {"models", quarry::golden::CheckModels,
+     "logits, layer states and greedy text of tiny checkpoints"},
+    {"quest", quarry::golden::CheckQuest,
+     "page selection of quest; what h2o, tova and stream-llm keep"},
     {"tokenizers", quarry::golden::CheckTokenizers,
      "encoding, decoding, streaming and chat templates"},
 };

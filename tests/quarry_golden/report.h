@@ -37,6 +37,8 @@ class Report {
 void CheckInfLlm(const std::filesystem::path& folder, Report& report);
 void CheckFlexPrefill(const std::filesystem::path& folder, Report& report);
 void CheckMInference(const std::filesystem::path& folder, Report& report);
+void CheckModels(const std::filesystem::path& folder, Report& report);
+void CheckQuest(const std::filesystem::path& folder, Report& report);
 void CheckTokenizers(const std::filesystem::path& folder, Report& report);
 // The chat templates of a folder of tokenizers; CheckTokenizers calls it.
 void CheckChat(const std::filesystem::path& folder, Report& report);
