@@ -28,6 +28,8 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
                            .kv_dtype = c.kv_dtype,
                            .kv = &kv,
                            .rope = c.rope,
+                           .cos = c.cos,
+                           .sin = c.sin,
                            .hints = c.hints};
   PairCounts pairs;
   const int64_t rows_at_once = method.needs().exec_rows == 0 ? c.n : method.needs().exec_rows;

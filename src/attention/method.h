@@ -58,7 +58,8 @@ class MethodState {
 
 // What the caller of a request knows about it.
 struct RequestHints {
-  TokenRange question;  // tokens of the question in the prompt; empty: none
+  TokenRange question;      // tokens of the question in the prompt; empty: none
+  TokenPos prompt_end = 0;  // one past the prompt's last token; 0: a call is a prompt
 };
 
 // One execution block, before it is attended. In a layer with a sliding window
@@ -77,6 +78,8 @@ struct PlanInput {
   DType kv_dtype = DType::kBF16;
   const KvStore* kv = nullptr;
   const Rope* rope = nullptr;
+  const float* cos = nullptr;  // [call_end - call_begin][rope->pairs()], angles of the call's rows
+  const float* sin = nullptr;
   RequestHints hints;
 
   // Row `row` of this block.

@@ -1,7 +1,10 @@
+#include "attention/methods/a_shape.h"
 #include "attention/methods/dense.h"
+#include "attention/methods/flexprefill.h"
 #include "attention/methods/h2o.h"
 #include "attention/methods/infllm.h"
 #include "attention/methods/infquest.h"
+#include "attention/methods/minference.h"
 #include "attention/methods/quest.h"
 #include "attention/methods/tova.h"
 #include "attention/methods/window.h"
@@ -19,6 +22,12 @@ std::unique_ptr<const AttentionMethod> Make(const InfQuestConfig& c) { return Ma
 std::unique_ptr<const AttentionMethod> Make(const QuestConfig& c) { return MakeQuest(c); }
 std::unique_ptr<const AttentionMethod> Make(const H2oConfig& c) { return MakeH2o(c); }
 std::unique_ptr<const AttentionMethod> Make(const TovaConfig& c) { return MakeTova(c); }
+std::unique_ptr<const AttentionMethod> Make(const MInferenceConfig& c) { return MakeMInference(c); }
+std::unique_ptr<const AttentionMethod> Make(const FlexPrefillConfig& c) {
+  return MakeFlexPrefill(c);
+}
+std::unique_ptr<const AttentionMethod> Make(const AShapeConfig& c) { return MakeAShape(c); }
+std::unique_ptr<const AttentionMethod> Make(const TriShapeConfig& c) { return MakeTriShape(c); }
 
 }  // namespace
 

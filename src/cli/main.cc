@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/inspect_command.h"
 #include "cli/run_command.h"
+#include "cli/search_command.h"
 
 int main(int argc, char** argv) {
   namespace cli = quarry::cli;
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   cli::AddRunCommand(app, &exit_code);
   cli::AddEvalCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
+  cli::AddSearchCommand(app, &exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version

@@ -94,7 +94,8 @@ void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32, int8")
       ->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
-  c.add_option("--chunk-size", chunk_size, "prompt tokens per forward pass (default 512)");
+  c.add_option("--chunk-size", chunk_size,
+               "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)");
   c.add_flag("--fast", fast_products,
              "bf16 matrix products where the CPU has them faster: logits off by some hundredths");
   c.add_flag("--max-context-warning,!--no-max-context-warning", context_warning,
@@ -134,7 +135,7 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
-    setup.run.chunk_size = EngineOptions().chunk_size;
+    setup.run.chunk_size = SuggestChunkSize(setup.run.attention.methods);
   }
   if (!o.layers.empty()) {
     const Result<ModelInfo> info = InspectModel(setup.run.model_path);

@@ -59,6 +59,24 @@ Status CheckOptions(const EngineOptions& o) {
   return Validate(o.attention);
 }
 
+// Files that a method's parameters name.
+Status LoadPatterns(AttentionConfig& config) {
+  auto* c = std::get_if<MInferenceConfig>(&config);
+  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
+  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
+  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
+  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
+  return OkStatus();
+}
+
+Status LoadPatterns(AttentionSetup& setup) {
+  Status s = LoadPatterns(setup.methods.prefill);
+  for (LayerRange& r : setup.layers) {
+    if (s.ok()) s = LoadPatterns(r.methods.prefill);
+  }
+  return s;
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -138,6 +156,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
     }
   }
 
+  if (const Status s = LoadPatterns(options.attention); !s.ok()) return s;
   auto methods = std::make_shared<const MethodSet>(options.attention, (*model)->shape().layers);
   const std::vector<std::string> reasons = methods->Unsupported((*model)->shape());
   if (!reasons.empty()) {

@@ -41,7 +41,7 @@ void Task::Start(const TaskContext& c) {
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
       SequenceOptions{.kv_dtype = c.kv_dtype,
-                      .hints = {.question = request_.question},
+                      .hints = {.question = request_.question, .prompt_end = prompt_size()},
                       .measure_coverage = request_.measure_coverage});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);

@@ -26,7 +26,7 @@ inline constexpr int kTileTokens = kTilePanels * kPanelTokens;
 // (panels without a position: iff its lane bit is set).
 struct AttendArgs {
   DType dtype;   // of the panels
-  int head_dim;  // multiple of 8
+  int head_dim;  // multiple of 8, at most 256
   int rows;
   const float* q;  // [rows][head_dim]
   const int32_t* lo;
@@ -36,7 +36,7 @@ struct AttendArgs {
   float scale;  // score = scale * (q . k)
   float* m;
   float* d;
-  float* o;
+  float* o;  // null: m, d and weights only; values are not read
   // If not null: [tiles][rows][kTileTokens], exp(score - tile_max) of every token, 0 where masked,
   // and [tiles][rows], the m that was in force; with the final m and d they give probabilities
   // exp(tile_max - m) / d * value. tiles = ceil(n_panels / kTilePanels).
@@ -85,6 +85,9 @@ struct KernelTable {
   int64_t (*attend_scratch_floats)(int rows, int head_dim);
   // out[j] += sum over r of weights[r][j] * row_scale[r], j < kTileTokens.
   void (*column_sums)(const float* weights, const float* row_scale, int rows, float* out);
+  // The same along diagonals: out[j - r + rows - 1] += weights[r][j] * row_scale[r]; kTileTokens +
+  // rows - 1 sums.
+  void (*diagonal_sums)(const float* weights, const float* row_scale, int rows, float* out);
   // Writes n tokens ([n][stride], f32) into lanes [lane, lane + n) of one panel, lane + n <= 16.
   void (*pack_keys)(DType, const float* rows, int64_t stride, int n, int head_dim, int lane,
                     void* panel);

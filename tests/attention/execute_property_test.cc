@@ -101,6 +101,13 @@ std::vector<float> ExactMeans(const LayerInputs& in, const AttentionPlan& plan, 
           }
         }
         for (TokenPos t : plan.columns(s)) add(t);
+        plan.ForEachListPanel(s, [&](int64_t panel, uint32_t lanes) {
+          const auto& list = plan.column_lists()[static_cast<size_t>(plan.column_list(s))];
+          for (int64_t i = 0; i < kTokensPerPanel; ++i) {
+            if (!(lanes >> i & 1u)) continue;
+            add(plan.tokens(list)[static_cast<size_t>(panel * kTokensPerPanel + i)]);
+          }
+        });
       }
       const float inverse = n > 0 ? 1.0f / n : 0.0f;
       for (float s : sum) out.push_back(s * inverse);

@@ -94,7 +94,11 @@ struct F32Products {
 
   // The queries as Scores reads them, and where the tiles may be prepared.
   explicit F32Products(const AttendArgs& a)
-      : dtype_(a.dtype), head_dim_(a.head_dim), q_(a.q), scratch_(a.scratch) {}
+      : dtype_(a.dtype),
+        head_dim_(a.head_dim),
+        with_values_(a.o != nullptr),
+        q_(a.q),
+        scratch_(a.scratch) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
     const int stride = ValueStride(head_dim_);
@@ -106,6 +110,7 @@ struct F32Products {
       WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
       tile.keys[p] = scratch;
       scratch += kPanelTokens * head_dim_;
+      if (!with_values_) continue;
       WidenValues(dtype_, tile.panels[p].values, stride, scratch);
       tile.values[p] = scratch;
       scratch += kPanelTokens * stride;
@@ -152,12 +157,11 @@ struct F32Products {
   HWY_INLINE void AddValues(const Tile& tile, const Weights<R>& weights, const float* rescale,
                             int column, float* o) const {
     const int stride = ValueStride(head_dim_);
+    // A tile's sum by itself: added one by one to what thousands of keys left in o, its terms would
+    // lose more bits.
     VecF sum[R][V];
     for (int r = 0; r < R; ++r) {
-      const VecF factor = Splat(rescale[r]);
-      for (int v = 0; v < V; ++v) {
-        sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
-      }
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::Zero(kF32);
     }
     for (int p = 0; p < tile.n; ++p) {
       const float* values = static_cast<const float*>(tile.values[p]) + column;
@@ -172,13 +176,18 @@ struct F32Products {
       }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+      const VecF factor = Splat(rescale[r]);
+      for (int v = 0; v < V; ++v) {
+        float* to = o + r * stride + column + v * kLanes;
+        StoreF(hn::MulAdd(LoadF(to), factor, sum[r][v]), to);
+      }
     }
   }
 
  private:
   DType dtype_;
   int head_dim_;
+  bool with_values_;
   const float* q_;
   float* scratch_;
 };
@@ -294,6 +303,7 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
     if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
   }
 
+  if (a.o == nullptr) return;
   float* o = a.o + static_cast<int64_t>(row) * stride;
   const typename Products::template Weights<R> weights(scores);
   int column = 0;
@@ -358,6 +368,17 @@ inline void ColumnSums(const float* weights, const float* row_scale, int rows, f
     }
   }
   for (int v = 0; v < kTileVecs; ++v) StoreF(sum[v], out + v * kLanes);
+}
+
+inline void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    const VecF scale = Splat(row_scale[r]);
+    float* to = out + rows - 1 - r;
+    for (int v = 0; v < kTileVecs; ++v) {
+      const VecF w = LoadF(weights + r * kTileTokens + v * kLanes);
+      StoreF(hn::MulAdd(w, scale, LoadF(to + v * kLanes)), to + v * kLanes);
+    }
+  }
 }
 
 }  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

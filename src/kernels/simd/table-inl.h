@@ -16,6 +16,7 @@ constexpr KernelTable MakeTable(const char* isa) {
       .attend = Attend,
       .attend_scratch_floats = AttendScratchFloats,
       .column_sums = ColumnSums,
+      .diagonal_sums = DiagonalSums,
       .pack_keys = PackKeys,
       .pack_values = PackValues,
       .dot_rows = DotRows,
