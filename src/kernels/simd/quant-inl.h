@@ -8,6 +8,9 @@ namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 // A vector holds kLanes of a strip's 16 rows.
 inline constexpr int kPieces = kStripRows / kLanes;
 inline constexpr int kVecBytes = 4 * kLanes;
+// Weights are asked for this far ahead: beyond what a core sees by itself (a third faster than
+// without; 2 KiB and 8 KiB are slower).
+inline constexpr int kPrefetchBytes = 4096;
 // Rows of inputs done at once; more would not fit the registers.
 inline constexpr int kQuantRowTile = kLanes == 16 ? 4 : 2;
 
@@ -218,6 +221,9 @@ HWY_INLINE void GemvStrip(const GemvQuantArgs& a, const uint8_t* strip, const In
   const int64_t n = a.k / (kGroupInputs * kLayout.super_groups);
   for (int64_t i = 0; i < n; ++i) {
     const uint8_t* at = strip + i * kBytes;
+    for (int line = 0; line < kBytes; line += 64) {
+      __builtin_prefetch(at + kPrefetchBytes + line, 0, 3);
+    }
     const InputGroup* in = x + i * kLayout.super_groups;
     if constexpr (kType == WeightType::kQ6_K) {
       AddSuperGroup6<R>(at, in, a.x_stride, sum);
