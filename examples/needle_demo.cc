@@ -3,14 +3,14 @@
 //
 //   quarry-demo MODEL BOOK CONFIG [TOKENS [DEPTH_PERCENT]]
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
+
+#include <unistd.h>
 
 #include "quarry/config.h"
 #include "quarry/engine.h"
@@ -50,7 +50,7 @@ struct Line {
   quarry::GenerateResult result;
 };
 
-Line Ask(const std::string& model, const quarry::AttentionConfig& attention,
+Line Ask(const std::string& model, const quarry::AttentionSetup& attention,
          const std::string& document) {
   quarry::EngineOptions options;
   options.model = model;
@@ -59,10 +59,10 @@ Line Ask(const std::string& model, const quarry::AttentionConfig& attention,
   auto engine = Must(quarry::Engine::Open(options));
   const quarry::ChatMessage message[] = {
       {"user", quarry::DocumentMessage(document, kQuestion, engine->question_first())}};
-  quarry::Prompt prompt = Must(
-      quarry::ChatPrompt(engine->tokenizer(), engine->chat_template(), message, kQuestion));
+  quarry::Prompt prompt =
+      Must(quarry::ChatPrompt(engine->tokenizer(), engine->chat_template(), message, kQuestion));
 
-  const std::string method(quarry::MethodName(attention));
+  const std::string method(quarry::Describe(attention));
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   quarry::GenerateRequest request;
   request.prompt = std::move(prompt.tokens);
@@ -100,14 +100,12 @@ int main(int argc, char** argv) {
 
   const quarry::ModelInfo info = Must(quarry::InspectModel(model));
   // A token of this model is about 3.3 characters; a little more makes sure of the length.
-  const std::string document =
-      PlantNeedle(book.str(), static_cast<size_t>(tokens) * 7 / 2, depth);
+  const std::string document = PlantNeedle(book.str(), static_cast<size_t>(tokens) * 7 / 2, depth);
   const std::string set[] = {"model.path=" + model};
   const quarry::RunConfig memory = Must(quarry::LoadRunConfig(argv[3], set));
 
   std::printf("model     %s, %lld parameters, trained for %lld tokens\n", model.c_str(),
-              static_cast<long long>(info.parameters),
-              static_cast<long long>(info.native_context));
+              static_cast<long long>(info.parameters), static_cast<long long>(info.native_context));
   std::printf("document  %s, %zu characters; at %d %%: \"%s\"\n", argv[2], document.size(), depth,
               kNeedle);
   std::printf("question  %s\n\n", kQuestion);
@@ -115,8 +113,8 @@ int main(int argc, char** argv) {
 
   const Line lines[] = {Ask(model, memory.attention, document),
                         Ask(model, quarry::DenseConfig{}, document)};
-  std::printf("%-8s  %-24s  %-6s  %8s  %9s  %9s  %10s  %8s\n", "method", "answer", "right", "tokens",
-              "read", "tokens/s", "context", "density");
+  std::printf("%-8s  %-24s  %-6s  %8s  %9s  %9s  %10s  %8s\n", "method", "answer", "right",
+              "tokens", "read", "tokens/s", "context", "density");
   for (const Line& l : lines) {
     std::string answer = l.result.text.substr(0, 24);
     for (char& c : answer) c = c == '\n' ? ' ' : c;

@@ -15,27 +15,44 @@
 
 namespace quarry {
 
+// Reading the prompt, or producing the answer.
+enum class Phase : uint8_t { kPrefill, kDecode };
+
+// Which phases a method can serve.
+enum class PhaseSupport : uint8_t {
+  kEither,       // one or both
+  kPrefillOnly,  // answers are produced by another method
+  kDecodeOnly,   // prompts are read by another method
+  kBoth,         // both or none: it answers from what it built up while reading
+};
+
 // Dense causal attention over every earlier token.
 struct DenseConfig {
   static constexpr std::string_view kName = "dense";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   Status Validate() const { return OkStatus(); }
+  friend bool operator==(const DenseConfig&, const DenseConfig&) = default;
 };
 
 // StreamingLLM (Xiao et al., arXiv:2309.17453): the first n_init tokens and a sliding window; sinks
 // are seen at their slot in the cache.
 struct StreamLlmConfig {
   static constexpr std::string_view kName = "stream-llm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   int64_t n_init = 128;    // sinks
   int64_t n_local = 4096;  // window, the query itself included
   Status Validate() const;
+  friend bool operator==(const StreamLlmConfig&, const StreamLlmConfig&) = default;
 };
 
 // LM-Infinite (Han et al., arXiv:2308.16137): as above, every sink seen at distance n_local - 1.
 struct InfiniteLmConfig {
   static constexpr std::string_view kName = "infinite-lm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
   int64_t n_init = 128;
   int64_t n_local = 4096;
   Status Validate() const;
+  friend bool operator==(const InfiniteLmConfig&, const InfiniteLmConfig&) = default;
 };
 
 // What a query does with keys that left the window of its execution block's last query but are
@@ -51,6 +68,7 @@ enum class CachePolicy { kLru, kLruS, kFifo };
 // context memory whose representative keys match the queries best.
 struct InfLlmConfig {
   static constexpr std::string_view kName = "inf-llm";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kBoth;
   int64_t n_init = 128;           // sinks [I]
   int64_t n_local = 4096;         // window, the query itself included [L]
   int64_t block_size = 128;       // tokens of a memory block [B]
@@ -64,6 +82,7 @@ struct InfLlmConfig {
   bool perhead = false;                    // every query head selects for itself
   WindowMask mask = WindowMask::kReference;
   Status Validate() const;
+  friend bool operator==(const InfLlmConfig&, const InfLlmConfig&) = default;
 };
 
 // How the relevance of a block to the query is measured.
@@ -80,6 +99,7 @@ struct QLlmConfig : InfLlmConfig {
   QuestionMode question_mode = QuestionMode::kStrict;
   BlockSimilarity block_similarity = BlockSimilarity::kDot;
   Status Validate() const;
+  friend bool operator==(const QLlmConfig&, const QLlmConfig&) = default;
 };
 
 using AttentionConfig =
@@ -94,6 +114,7 @@ std::vector<std::string_view> MethodNames();
 Result<AttentionConfig> DefaultAttentionConfig(std::string_view name);
 
 std::string_view MethodName(const AttentionConfig& config);
+PhaseSupport PhasesOf(const AttentionConfig& config);
 Status Validate(const AttentionConfig& config);
 
 }  // namespace quarry

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "quarry/attention_config.h"
+#include "quarry/attention_setup.h"
 #include "quarry/status.h"
 
 namespace quarry {
@@ -25,7 +25,7 @@ struct RunConfig {
   std::string model_path;      // a folder, or a Hugging Face name that is not looked up
   std::string tokenizer_path;  // model_path unless given
 
-  AttentionConfig attention;  // valid
+  AttentionSetup attention;  // valid
 
   // Base of the rotary embedding. If given, it replaces the model's base and its scaling.
   std::optional<double> rope_base;
@@ -52,11 +52,14 @@ Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
                                  std::span<const std::string> overrides = {});
 
 // `method` with lengths that suit a model trained for `native_context` tokens: a window of half of
-// it, at most 4096, and blocks in proportion.
-AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context);
+// it, at most 4096, and blocks in proportion. If the model has a sliding window (0: none), sinks
+// and window together stay within it.
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context,
+                                       int64_t sliding_window = 0);
 
-// The configuration of a run without a file: the parameters of `config`, then the overrides.
-Result<RunConfig> DefaultRunConfig(const AttentionConfig& config,
+// The configuration of a run without a file: the parameters of `methods`, then the overrides. A key
+// without a dot is that of every phase that has it.
+Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides = {});
 
 }  // namespace quarry

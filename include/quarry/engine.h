@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "quarry/attention_config.h"
+#include "quarry/attention_setup.h"
 #include "quarry/chat.h"
 #include "quarry/model_info.h"
 #include "quarry/sampling.h"
@@ -25,9 +25,9 @@
 namespace quarry {
 
 struct EngineOptions {
-  std::string model = {};      // folder with config.json, safetensors and a tokenizer
-  std::string tokenizer = {};  // another folder or file for the tokenizer; empty: the model's
-  AttentionConfig attention = DenseConfig{};
+  std::string model = {};         // folder with config.json, safetensors and a tokenizer
+  std::string tokenizer = {};     // another folder or file for the tokenizer; empty: the model's
+  AttentionSetup attention = {};  // dense
 
   // Type that weights are held in; unset: bf16 if the files are bf16, else f32.
   std::optional<DType> weight_dtype = {};
@@ -125,7 +125,7 @@ class Engine {
   // Null if the model has none and conv_type was not given.
   const ChatTemplate* chat_template() const;
   const ModelInfo& model_info() const;
-  const AttentionConfig& attention() const;
+  const AttentionSetup& attention() const;
   // The method wants the question before the document as well.
   bool question_first() const;
   int threads() const;

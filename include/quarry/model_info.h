@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "quarry/attention_config.h"
+#include "quarry/attention_setup.h"
 #include "quarry/status.h"
 #include "quarry/types.h"
 
@@ -22,8 +22,12 @@ struct ModelInfo {
   int64_t head_dim = 0;
   int64_t intermediate_size = 0;
   int64_t vocab_size = 0;
-  int64_t native_context = 0;  // tokens it was trained for (max_position_embeddings)
+  int64_t native_context = 0;  // tokens it was trained for, or extended to by YaRN
   std::string rope;            // "base 10000", "base 500000, llama3 scaling by 8"
+  int64_t sliding_window = 0;  // keys a query sees, itself included; 0: no layer slides
+  int64_t sliding_layers = 0;  // of `layers`
+  // What else the family computes: "biases of q, k, v", "RMSNorm of every q and k head".
+  std::vector<std::string> features;
   bool tied_embeddings = false;
   int64_t parameters = 0;  // elements of all tensors
   uint64_t file_bytes = 0;
@@ -51,7 +55,7 @@ struct MemoryPlanOptions {
 };
 
 // REQUIRES: `attention` is valid.
-MemoryPlan PlanMemory(const ModelInfo& model, const AttentionConfig& attention,
+MemoryPlan PlanMemory(const ModelInfo& model, const AttentionSetup& attention,
                       const MemoryPlanOptions& options);
 
 // Bytes that this process can still allocate, as far as the system tells (UINT64_MAX: it does not).

@@ -136,6 +136,10 @@ std::string_view MethodName(const AttentionConfig& config) {
   return std::visit([](const auto& c) { return c.kName; }, config);
 }
 
+PhaseSupport PhasesOf(const AttentionConfig& config) {
+  return std::visit([](const auto& c) { return c.kPhases; }, config);
+}
+
 Status Validate(const AttentionConfig& config) {
   return std::visit([](const auto& c) { return c.Validate(); }, config);
 }

@@ -284,19 +284,20 @@ class ExecuteStep {
   void Rotate(const Tile& tile, const PositionRule& rule, Queries& q) const {
     const FixedAngles* fixed = rule.query ? Find(*rule.query) : nullptr;
     const int half = in_.rope->pairs();
-    // A raw key stands at position 0, where rotation is its magnitude alone. That belongs to the
-    // channels that rotate, not to the others, so that the query takes it over.
-    const auto magnitude = static_cast<float>(in_.rope->magnitude());
-    const bool raw_keys = rule.keys == KvPlane::kRawKeys && magnitude != 1.0f;
+    const bool raw_keys = rule.keys == KvPlane::kRawKeys;
     for (int h = 0; h < group_; ++h) {
       for (int r = 0; r < tile.rows; ++r) {
         const int row = tile.row + r;
         const int64_t angle = int64_t{row} * half;
         const float* x = in_.q + row * in_.q_stride + (tile.kv_head * group_ + h) * dim_;
         float* rotated = q.rotated + static_cast<int64_t>(h * tile.rows + r) * dim_;
-        in_.rope->Rotate(ctx_.kernels(), x, fixed ? fixed->cos : in_.cos + angle,
-                         fixed ? fixed->sin : in_.sin + angle, rotated);
-        for (int c = 0; c < 2 * half && raw_keys; ++c) rotated[c] *= magnitude;
+        const float* cos = fixed ? fixed->cos : in_.cos + angle;
+        const float* sin = fixed ? fixed->sin : in_.sin + angle;
+        if (raw_keys) {
+          in_.rope->RotateForRawKeys(ctx_.kernels(), x, cos, sin, rotated);
+        } else {
+          in_.rope->Rotate(ctx_.kernels(), x, cos, sin, rotated);
+        }
       }
     }
     q.valid = true;

@@ -5,7 +5,7 @@
 namespace quarry {
 
 PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const LayerCall& c,
-                       KvStore& kv, LayerWork& work, ExecContext& ctx) {
+                       KvStore& kv, LayerWork& work, ExecContext& ctx, Follower follower) {
   AppendRows(kv, c.layer, *c.shape, c.kv_dtype, *c.rope,
              {.first = c.begin,
               .n = c.n,
@@ -16,24 +16,31 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
               .sin = c.sin},
              ctx);
 
+  const PlanInput whole = {.layer = c.layer,
+                           .phase = c.phase,
+                           .call_begin = c.begin,
+                           .call_end = c.begin + c.n,
+                           .first = c.begin,
+                           .n_rows = c.n,
+                           .q = c.q,
+                           .q_stride = c.q_stride,
+                           .shape = c.shape,
+                           .kv_dtype = c.kv_dtype,
+                           .kv = &kv,
+                           .rope = c.rope,
+                           .hints = c.hints};
   PairCounts pairs;
   const int64_t rows_at_once = method.needs().exec_rows == 0 ? c.n : method.needs().exec_rows;
   for (int64_t row = 0; row < c.n; row += rows_at_once) {
     const int rows = static_cast<int>(std::min<int64_t>(rows_at_once, c.n - row));
-    const PlanInput in = {.layer = c.layer,
-                          .call_begin = c.begin,
-                          .call_end = c.begin + c.n,
-                          .first = c.begin + row,
-                          .n_rows = rows,
-                          .q = c.q,
-                          .q_stride = c.q_stride,
-                          .shape = c.shape,
-                          .kv_dtype = c.kv_dtype,
-                          .kv = &kv,
-                          .rope = c.rope,
-                          .hints = c.hints};
+    PlanInput in = whole;
+    in.first = c.begin + row;
+    in.n_rows = rows;
     work.plan.Clear();
     method.Plan(in, state, ctx, work.plan);
+    if (const int64_t window = c.shape->window(c.layer); window > 0) {
+      work.plan.LimitToWindow(in.first, window);
+    }
     work.executor.Execute(work.plan,
                           {.layer = c.layer,
                            .shape = c.shape,
@@ -54,6 +61,7 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
     // Row at position p sees p + 1 tokens.
     pairs.causal += c.shape->heads * (rows * in.first + rows * (rows + int64_t{1}) / 2);
   }
+  if (follower.method != nullptr) follower.method->Follow(whole, *follower.state, ctx);
   return pairs;
 }
 

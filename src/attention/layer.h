@@ -12,7 +12,7 @@ namespace quarry {
 // Pairs of a query (of one head) and a key.
 struct PairCounts {
   int64_t attended = 0;
-  int64_t causal = 0;  // what dense attention would have attended
+  int64_t causal = 0;  // with every earlier token, whatever windows the model has
 
   // Share of the causal pairs; 1 if there are none.
   double Density() const {
@@ -28,6 +28,7 @@ struct LayerWork {
 
 struct LayerCall {
   int layer = 0;
+  Phase phase = Phase::kPrefill;
   TokenPos begin = 0;  // tokens [begin, begin + n)
   int n = 0;
   const ModelShape* shape = nullptr;
@@ -45,8 +46,14 @@ struct LayerCall {
   RequestHints hints;
 };
 
+// A method that does not attend this call but will attend later ones.
+struct Follower {
+  const AttentionMethod* method = nullptr;  // null: there is none
+  MethodState* state = nullptr;
+};
+
 // REQUIRES: tokens [begin, begin + n) are reserved in kv, and kv.size() == begin.
 PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const LayerCall& call,
-                       KvStore& kv, LayerWork& work, ExecContext& ctx);
+                       KvStore& kv, LayerWork& work, ExecContext& ctx, Follower follower = {});
 
 }  // namespace quarry

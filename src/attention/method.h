@@ -61,9 +61,12 @@ struct RequestHints {
   TokenRange question;  // tokens of the question in the prompt; empty: none
 };
 
-// One execution block, before it is attended.
+// One execution block, before it is attended. In a layer with a sliding window
+// (shape->window(layer)), keys outside of it are taken out of segments with true distances after
+// planning; a method may look at the window to spend its budget inside.
 struct PlanInput {
   int layer = 0;
+  Phase phase = Phase::kPrefill;
   TokenPos call_begin = 0;  // the forward call this block belongs to: tokens [begin, end)
   TokenPos call_end = 0;
   TokenPos first = 0;  // position of row 0; all tokens of the call are in the store already
@@ -85,7 +88,8 @@ class AttentionMethod {
   virtual ~AttentionMethod() = default;
   virtual std::string_view name() const = 0;
   virtual MethodNeeds needs() const = 0;
-  // Why this model cannot be run; empty if it can.
+  // Why this model cannot be run; empty if it can. A method that makes keys appear at a distance
+  // that is not the true one refuses models whose windows are narrower than that distance.
   virtual std::vector<std::string> Unsupported(const ModelShape&) const { return {}; }
   virtual std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType kv_dtype,
                                                 int layer) const = 0;
@@ -96,6 +100,9 @@ class AttentionMethod {
   // After execution of what Plan planned.
   virtual void Observe(const PlanInput&, const AttentionPlan&, const KeyScores&, MethodState&,
                        ExecContext&) const {}
+  // Instead of Plan and Observe, once for a whole forward call: another method attended it. What
+  // this one keeps about the sequence catches up.
+  virtual void Follow(const PlanInput&, MethodState&, ExecContext&) const {}
 };
 
 // The registry. REQUIRES: Validate(config) is ok.

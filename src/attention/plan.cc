@@ -41,6 +41,28 @@ void AttentionPlan::AddColumn(TokenPos t) {
   l.columns_end = columns_.size();
 }
 
+void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
+  const size_t n = segments_.size();
+  for (size_t i = 0; i < n; ++i) {
+    Segment& s = segments_[i];
+    if (s.position != PositionRule::Absolute()) continue;
+    s.mask.before = std::min(s.mask.before, width - 1);
+
+    // Columns are ascending: hidden from all rows, then from the later ones only, then from none.
+    Lists& l = lists_[i];
+    const auto begin = columns_.begin() + static_cast<int64_t>(l.columns_begin);
+    const auto end = columns_.begin() + static_cast<int64_t>(l.columns_end);
+    if (begin == end) continue;
+    QUARRY_DCHECK(!s.want_scores, "scores of columns within a window");
+    const auto some = std::lower_bound(begin, end, s.mask.lo(first + s.rows.begin));
+    const auto all = std::lower_bound(some, end, s.mask.lo(first + s.rows.end - 1));
+    l.columns_begin = static_cast<size_t>(all - columns_.begin());
+    if (some == all) continue;
+    Add(Segment(s));
+    for (auto t = some; t != all; ++t) AddSpan({*t, *t + 1});
+  }
+}
+
 int64_t AttentionPlan::KeyCount(const Segment& s) const {
   int64_t n = 0;
   for (const TokenRange& span : spans(s)) n += span.size();

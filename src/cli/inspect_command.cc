@@ -37,7 +37,8 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
   for (std::string_view name : MethodNames()) {
     const Result<AttentionConfig> config = DefaultAttentionConfig(name);
     if (!config.ok()) continue;
-    const AttentionConfig fitted = SuggestAttentionConfig(*config, info.native_context);
+    const AttentionSetup fitted =
+        SuggestAttentionConfig(*config, info.native_context, info.sliding_window);
     Column column = {name, {}};
     for (int64_t tokens : o.contexts) {
       column.plans.push_back(PlanMemory(info, fitted,
@@ -67,6 +68,11 @@ void PrintText(const ModelInfo& m, const InspectOptions& o, const std::vector<Co
                                  m.tied_embeddings ? ", tied to the output" : ""));
   line("native context", fmt::format("{} tokens", WithCommas(m.native_context)));
   line("RoPE", m.rope);
+  if (m.sliding_window > 0) {
+    line("sliding window", fmt::format("{} tokens in {} of {} layers", WithCommas(m.sliding_window),
+                                       m.sliding_layers, m.layers));
+  }
+  for (const std::string& feature : m.features) line("also", feature);
   for (const std::string& note : m.notes) line("note", note);
 
   out.Write(fmt::format("\nmemory for one sequence, weights included, keys and values in {}\n",
@@ -113,6 +119,9 @@ void PrintJson(const ModelInfo& m, const InspectOptions& o, const std::vector<Co
                                          {"vocab_size", m.vocab_size},
                                          {"native_context", m.native_context},
                                          {"rope", m.rope},
+                                         {"sliding_window", m.sliding_window},
+                                         {"sliding_layers", m.sliding_layers},
+                                         {"features", m.features},
                                          {"tied_embeddings", m.tied_embeddings},
                                          {"notes", m.notes},
                                          {"memory", memory}};

@@ -1,9 +1,11 @@
 #include "cli/model_options.h"
 
+#include <charconv>
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace quarry::cli {
 namespace {
@@ -18,14 +20,66 @@ Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string&
                                      allow_f16 ? "f16, bf16 or f32" : "auto, bf16 or f32"));
 }
 
+// "FIRST-LAST=METHOD" or "LAYER=METHOD".
+Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info) {
+  LayerRange range;
+  const size_t equals = text.find('=');
+  const std::string ends = text.substr(0, equals);
+  const auto number = [](std::string_view digits, int64_t& out) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  const size_t dash = ends.find('-');
+  if (equals == text.npos || !number(ends.substr(0, dash), range.first) ||
+      !number(dash == ends.npos ? ends : ends.substr(dash + 1), range.last)) {
+    return InvalidArgument(fmt::format("--layers is {}, must be like 0-1=dense or 3=dense", text));
+  }
+  const Result<AttentionConfig> method = DefaultAttentionConfig(text.substr(equals + 1));
+  if (!method.ok()) return method.status().WithPrefix("--layers");
+  range.methods =
+      PhaseMethods(SuggestAttentionConfig(*method, info.native_context, info.sliding_window));
+  return range;
+}
+
+// The methods of --method, --prefill and --decode.
+Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
+  const auto named = [&](const std::string& name) -> Result<AttentionConfig> {
+    Result<AttentionConfig> config =
+        DefaultAttentionConfig(name.empty() ? DenseConfig::kName : std::string_view(name));
+    if (!config.ok()) return config.status();
+    return SuggestAttentionConfig(*config, info.native_context, info.sliding_window);
+  };
+  const Result<AttentionConfig> both = named(o.method);
+  const Result<AttentionConfig> prefill = named(o.prefill);
+  const Result<AttentionConfig> decode = named(o.decode);
+  for (const auto* method : {&both, &prefill, &decode}) {
+    if (!method->ok()) return method->status();
+  }
+  PhaseMethods methods(*both);
+  // One phase alone names both, as far as the method can serve them.
+  if (o.method.empty() && o.prefill.empty() != o.decode.empty()) {
+    methods = PhaseMethods(o.prefill.empty() ? *decode : *prefill);
+  }
+  if (!o.prefill.empty()) methods.prefill = *prefill;
+  if (!o.decode.empty()) methods.decode = *decode;
+  return methods;
+}
+
 }  // namespace
 
 void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("-m,--model", model, "model folder: config.json, safetensors, tokenizer");
-  c.add_option(
-      "--method", method,
-      "attention method: dense, stream-llm, infinite-lm, inf-llm, qllm (default: dense, or "
-      "what --config says)");
+  c.add_option("--method", method,
+               fmt::format("attention method: {} (default: dense, or what --config says)",
+                           fmt::join(MethodNames(), ", ")));
+  c.add_option("--prefill", prefill, "method that reads the prompt, where it is another one")
+      ->type_name("METHOD");
+  c.add_option("--decode", decode, "method that produces the answer, where it is another one")
+      ->type_name("METHOD");
+  c.add_option("--layers", layers,
+               "another method for some layers, e.g. --layers 0-1=dense (repeatable)")
+      ->type_name("FIRST-LAST=METHOD")
+      ->allow_extra_args(false);
   c.add_option("-c,--config", config,
                "YAML file of InfLLM's or Q-LLM's form (docs/configuration.md)");
   c.add_option("--set", set, "override one key, e.g. --set topk=32 (repeatable)")
@@ -46,7 +100,13 @@ void ModelOptions::AddTo(CLI::App& c) {
 Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   ModelSetup setup;
   std::vector<std::string> overrides;
-  if (!o.method.empty()) overrides.push_back("model.type=" + o.method);
+  if (!o.method.empty()) {
+    // In place of all that the file says.
+    overrides.push_back("attention=");
+    overrides.push_back("model.type=" + o.method);
+  }
+  if (!o.prefill.empty()) overrides.push_back("attention.prefill=" + o.prefill);
+  if (!o.decode.empty()) overrides.push_back("attention.decode=" + o.decode);
   overrides.insert(overrides.end(), o.set.begin(), o.set.end());
 
   if (!o.config.empty()) {
@@ -61,17 +121,28 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (o.model.empty()) {
       return InvalidArgument("no model: name a folder with -m, or a file with -c that has one");
     }
-    const Result<AttentionConfig> method =
-        DefaultAttentionConfig(o.method.empty() ? DenseConfig::kName : std::string_view(o.method));
-    if (!method.ok()) return method.status();
     const Result<ModelInfo> info = InspectModel(o.model);
     if (!info.ok()) return info.status();
-    Result<RunConfig> run =
-        DefaultRunConfig(SuggestAttentionConfig(*method, info->native_context), o.set);
+    const Result<PhaseMethods> methods = MethodsOf(o, *info);
+    if (!methods.ok()) return methods.status();
+    Result<RunConfig> run = DefaultRunConfig(*methods, o.set);
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
     setup.run.chunk_size = EngineOptions().chunk_size;
+  }
+  if (!o.layers.empty()) {
+    const Result<ModelInfo> info = InspectModel(setup.run.model_path);
+    if (!info.ok()) return info.status();
+    for (const std::string& text : o.layers) {
+      Result<LayerRange> range = ParseLayers(text, *info);
+      if (!range.ok()) return range.status();
+      if (range->last >= info->layers) {
+        return InvalidArgument(fmt::format("--layers is {}, must be below {}, the model's layers",
+                                           text, info->layers));
+      }
+      setup.run.attention.layers.push_back(std::move(*range));
+    }
   }
   if (log) {
     for (const std::string& note : setup.run.notes) log(LogLevel::kInfo, note);

@@ -17,6 +17,9 @@ namespace quarry::cli {
 struct ModelOptions {
   std::string model;
   std::string method;
+  std::string prefill;
+  std::string decode;
+  std::vector<std::string> layers;
   std::string config;
   std::vector<std::string> set;
   std::string weight_dtype = "auto";

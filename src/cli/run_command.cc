@@ -66,7 +66,7 @@ Result<Input> ReadPrompt(const RunOptions& o, bool question_first) {
   return Input{std::move(*text), o.question};
 }
 
-nlohmann::ordered_json ToJson(const GenerateResult& r, std::string_view method) {
+nlohmann::ordered_json ToJson(const GenerateResult& r, const std::string& method) {
   return {{"text", r.text},
           {"token_ids", r.token_ids},
           {"prompt_tokens", r.prompt_tokens},
@@ -84,7 +84,7 @@ nlohmann::ordered_json ToJson(const GenerateResult& r, std::string_view method) 
 
 void PrintStats(const GenerateResult& r, const Engine& engine) {
   const auto line = [](const std::string& s) { std::fprintf(stderr, "%s\n", s.c_str()); };
-  line(fmt::format("method    {}, {} kernels, {} threads", MethodName(engine.attention()),
+  line(fmt::format("method    {}, {} kernels, {} threads", Describe(engine.attention()),
                    engine.kernels(), engine.threads()));
   line(fmt::format("prompt    {} tokens in {:.2f} s, {:.0f} tokens/s", WithCommas(r.prompt_tokens),
                    r.prefill_seconds, r.prefill_tokens_per_second()));
@@ -173,7 +173,7 @@ int Run(const RunOptions& o) {
 
   if (o.json) {
     // Partial tokens at the end may leave bytes that are no character.
-    out.Write(ToJson(result, MethodName(engine.attention()))
+    out.Write(ToJson(result, Describe(engine.attention()))
                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
               "\n");
   } else if (!result.text.empty()) {

@@ -138,10 +138,10 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
     }
   }
 
-  std::shared_ptr<const AttentionMethod> method = MakeMethod(options.attention);
-  const std::vector<std::string> reasons = method->Unsupported((*model)->shape());
+  auto methods = std::make_shared<const MethodSet>(options.attention, (*model)->shape().layers);
+  const std::vector<std::string> reasons = methods->Unsupported((*model)->shape());
   if (!reasons.empty()) {
-    return Unsupported(fmt::format("{} with this model: {}", method->name(), reasons[0]));
+    return Unsupported(fmt::format("{}: {}", options.model, reasons[0]));
   }
 
   impl->options = std::move(options);
@@ -151,7 +151,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   impl->exec.emplace(**kernels, impl->options.threads, impl->options.fast_products);
   impl->context = {.model = impl->model.get(),
                    .tokenizer = &*impl->tokenizer,
-                   .method = std::move(method),
+                   .methods = std::move(methods),
                    .exec = &*impl->exec,
                    .kv_dtype = impl->options.kv_dtype,
                    .rope = RopeOf(impl->model->config(), impl->options),
@@ -184,7 +184,7 @@ Status Engine::Impl::CheckMemory(int64_t tokens) const {
   const uint64_t available = AvailableMemory();
   if (needed <= available) return OkStatus();
   return OutOfMemory(fmt::format("{} tokens with {} need {} MiB, {} MiB are available", tokens,
-                                 context.method->name(), needed >> 20, available >> 20));
+                                 context.methods->name(), needed >> 20, available >> 20));
 }
 
 Status Engine::Impl::CheckRequest(const GenerateRequest& r) {
@@ -218,13 +218,13 @@ Result<RequestId> Engine::Impl::Submit(GenerateRequest request, GenerateCallback
   const auto length = static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens;
   std::lock_guard lock(mutex_);
   if (options.context_warning && !warned_ && length > info.native_context &&
-      !context.method->needs().extends_context) {
+      !context.methods->needs().extends_context) {
     warned_ = true;
     Log(LogLevel::kWarning,
         fmt::format(
             "prompt and answer may take {} tokens; the model was trained for {} and {} does "
             "not extend it (inf-llm does)",
-            length, info.native_context, context.method->name()));
+            length, info.native_context, context.methods->name()));
   }
   const RequestId id = next_id_++;
   auto task = std::make_shared<Task>(id, std::move(request), std::move(callbacks));
@@ -326,8 +326,8 @@ const ChatTemplate* Engine::chat_template() const {
   return impl_->chat_template ? &*impl_->chat_template : nullptr;
 }
 const ModelInfo& Engine::model_info() const { return impl_->info; }
-const AttentionConfig& Engine::attention() const { return impl_->options.attention; }
-bool Engine::question_first() const { return impl_->context.method->needs().question_first; }
+const AttentionSetup& Engine::attention() const { return impl_->options.attention; }
+bool Engine::question_first() const { return impl_->context.methods->needs().question_first; }
 int Engine::threads() const { return impl_->options.threads; }
 std::string_view Engine::kernels() const { return impl_->exec->kernels().isa; }
 

@@ -5,20 +5,23 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "attention/kv_rows.h"
-#include "attention/method.h"
+#include "attention/method_set.h"
 #include "base/checked_math.h"
 #include "base/memory_info.h"
 #include "format/hf_config.h"
 #include "format/safetensors.h"
+#include "model/families/families.h"
+#include "model/weights.h"
 #include "tensor/dtype.h"
 
 namespace quarry {
 namespace {
 
-std::string DescribeRope(const RopeSpec& r) {
-  std::string out = fmt::format("base {:g}", r.base);
+std::string DescribeRope(const RopeSpec& r, int64_t head_dim) {
+  std::string out = fmt::format("base {}", r.base);
   switch (r.kind) {
     case RopeKind::kDefault:
       break;
@@ -35,10 +38,54 @@ std::string DescribeRope(const RopeSpec& r) {
       out += fmt::format(", YaRN scaling by {:g}", r.factor);
       break;
     case RopeKind::kLongRope:
-      out += ", LongRoPE";
+      out +=
+          fmt::format(", LongRoPE with other factors beyond {} tokens", r.original_max_positions);
       break;
   }
+  if (r.magnitude != 1) out += fmt::format(", magnitude {:.6g}", r.magnitude);
+  if (r.rotated_dims != head_dim) {
+    out += fmt::format(", {} of {} channels", r.rotated_dims, head_dim);
+  }
+  if (r.adjacent_pairs) out += ", adjacent pairs";
   return out;
+}
+
+std::vector<std::string> DescribeFeatures(const HfConfig& c) {
+  std::vector<std::string> out;
+  std::vector<std::string_view> biases;
+  if (c.qkv_bias) biases.push_back("q, k, v");
+  if (c.o_bias) biases.push_back("attention's output");
+  if (c.mlp_bias) biases.push_back("the MLP");
+  if (!biases.empty()) out.push_back(fmt::format("biases of {}", fmt::join(biases, ", ")));
+  const LayerNames layer = NamesOf(c).layers.front();
+  if (!layer.q_norm.empty()) out.emplace_back("RMSNorm of every q and k head");
+  if (!layer.mlp_norm.empty()) out.emplace_back("RMSNorm of both branches' outputs");
+  if (c.embedding_scale != 1) {
+    out.push_back(fmt::format("embeddings times {:g}", c.embedding_scale));
+  }
+  if (c.residual_scale != 1) {
+    out.push_back(fmt::format("branches times {:.6g}", c.residual_scale));
+  }
+  if (c.logit_divisor != 1) {
+    out.push_back(fmt::format("final hidden state divided by {:g}", c.logit_divisor));
+  }
+  return out;
+}
+
+// YaRN is often added to a configuration whose max_position_embeddings stays what it was.
+int64_t NativeContext(const HfConfig& c) {
+  if (c.rope.kind != RopeKind::kYarn) return c.max_position_embeddings;
+  const double extended = c.rope.factor * static_cast<double>(c.rope.original_max_positions);
+  return std::max(c.max_position_embeddings, static_cast<int64_t>(extended));
+}
+
+// "3 tensors are not used, such as x"
+void NoteTensors(const std::vector<std::string>& names, std::string_view what,
+                 std::vector<std::string>& notes) {
+  if (names.size() == 1) notes.push_back(fmt::format("tensor {} is {}", names[0], what));
+  if (names.size() > 1) {
+    notes.push_back(fmt::format("{} tensors are {}, such as {}", names.size(), what, names[0]));
+  }
 }
 
 }  // namespace
@@ -59,14 +106,25 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   info.head_dim = config->head_dim;
   info.intermediate_size = config->intermediate_size;
   info.vocab_size = config->vocab_size;
-  info.native_context = config->max_position_embeddings;
-  info.rope = DescribeRope(config->rope);
-  info.tied_embeddings = config->tie_word_embeddings;
+  info.native_context = NativeContext(*config);
+  info.rope = DescribeRope(config->rope, config->head_dim);
+  info.features = DescribeFeatures(*config);
+  info.tied_embeddings =
+      config->tie_word_embeddings || !checkpoint->Contains(NamesOf(*config).lm_head);
+  for (int64_t window : config->windows) {
+    if (window == 0) continue;
+    info.sliding_window = window;  // the same in all layers that slide
+    ++info.sliding_layers;
+  }
   info.notes = config->notes;
+  const TensorCheck check = CheckTensors(*checkpoint, *config);
+  NoteTensors(check.missing, "missing: the model cannot be run", info.notes);
+  NoteTensors(check.unused, "not used by this architecture", info.notes);
   std::set<std::string> dtypes;
   for (const std::string& name : checkpoint->names()) {
     const Result<TensorView> tensor = checkpoint->Find(name);
-    if (!tensor.ok()) continue;  // a type that is not computed with, and not needed
+    // A type that is not computed with is not needed, nor are frequencies.
+    if (!tensor.ok() || IsIgnoredTensor(name)) continue;
     dtypes.insert(std::string(DTypeName(tensor->dtype)));
     info.parameters += tensor->n_elements();
     info.file_bytes += tensor->data.size();
@@ -75,12 +133,12 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   return info;
 }
 
-MemoryPlan PlanMemory(const ModelInfo& m, const AttentionConfig& attention,
+MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
                       const MemoryPlanOptions& o) {
-  const auto method = MakeMethod(attention);
   const ModelShape shape = {static_cast<int>(m.layers), static_cast<int>(m.heads),
                             static_cast<int>(m.kv_heads), static_cast<int>(m.head_dim)};
-  const MethodNeeds needs = method->needs();
+  const MethodSet methods(attention, shape.layers);
+  const MethodNeeds& needs = methods.needs();
   const KvLayout layout = MakeKvLayout(shape, o.kv_dtype, needs.planes);
   MemoryPlan plan;
   for (size_t p = 0; p < kKvPlanes; ++p) {
@@ -96,7 +154,7 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionConfig& attention,
     plan.kv += static_cast<uint64_t>(blocks * kPanelsPerBlock * m.layers * m.kv_heads) *
                layout.panel_bytes[p];
   }
-  plan.state = method->StateBytes(shape, o.kv_dtype, o.tokens);
+  plan.state = methods.StateBytes(shape, o.kv_dtype, o.tokens);
 
   const auto padded = [](int64_t n) { return RoundUp(n, 64); };
   const int64_t qkv = padded((m.heads + 2 * m.kv_heads) * m.head_dim);

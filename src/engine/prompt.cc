@@ -21,10 +21,10 @@ Result<TokenRange> Locate(const Tokenizer& tokenizer, std::span<const TokenId> p
   return FindQuestion(prompt, *ids);
 }
 
-Result<Prompt> Finish(const Tokenizer& tokenizer, std::string_view text,
+Result<Prompt> Finish(const Tokenizer& tokenizer, bool repaired,
                       Result<std::vector<TokenId>> tokens, std::string_view question) {
   if (!tokens.ok()) return tokens.status();
-  Prompt prompt = {std::move(*tokens), {}, !IsValidUtf8(text)};
+  Prompt prompt = {std::move(*tokens), {}, repaired};
   const Result<TokenRange> range = Locate(tokenizer, prompt.tokens, question);
   if (!range.ok()) return range.status();
   prompt.question = *range;
@@ -126,7 +126,7 @@ TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId
 
 Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
                          std::string_view question) {
-  return Finish(tokenizer, text, tokenizer.Encode(text), question);
+  return Finish(tokenizer, !IsValidUtf8(text), tokenizer.Encode(text), question);
 }
 
 Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
@@ -137,7 +137,10 @@ Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
   if (!segments.ok()) return segments.status();
   std::string text;
   for (const RenderedSegment& s : *segments) text += s.text;
-  return Finish(tokenizer, text,
+  // Templates repair what they are given.
+  const bool repaired = std::any_of(messages.begin(), messages.end(),
+                                    [](const ChatMessage& m) { return !IsValidUtf8(m.content); });
+  return Finish(tokenizer, repaired,
                 EncodeSegments(tokenizer, text, *segments, chat->leaves_bos_to_tokenizer()),
                 question);
 }

@@ -33,9 +33,13 @@ bool Task::Step(const TaskContext& context) {
 }
 
 void Task::Start(const TaskContext& c) {
-  const int64_t total = prompt_size() + request_.max_new_tokens;
+  // Frequencies that depend on the length follow the largest distance that a query may see.
+  int64_t total = prompt_size() + request_.max_new_tokens;
+  if (c.methods->needs().extends_context) {
+    total = std::min(total, c.model->config().max_position_embeddings);
+  }
   sequence_ = std::make_unique<Sequence>(
-      c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.method,
+      c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
       SequenceOptions{.kv_dtype = c.kv_dtype, .hints = {.question = request_.question}});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);
@@ -46,7 +50,7 @@ void Task::Start(const TaskContext& c) {
 
 bool Task::ReadChunk(const TaskContext& c) {
   // With last_token_alone, the prompt's last token is a forward pass of its own.
-  const bool alone = c.method->needs().last_token_alone;
+  const bool alone = c.methods->needs().last_token_alone;
   const int64_t end = alone && read_ < prompt_size() - 1 ? prompt_size() - 1 : prompt_size();
   const int64_t n = std::min(c.chunk_size, end - read_);
   const bool last = read_ + n == prompt_size();
@@ -75,8 +79,8 @@ bool Task::ReadChunk(const TaskContext& c) {
 
 bool Task::Decode(const TaskContext& c) {
   const TokenId token[] = {result_.token_ids.back()};
-  const Status status =
-      c.model->Forward(token, *sequence_, *c.exec, logits_, {.cancel = &cancelled_});
+  const Status status = c.model->Forward(token, *sequence_, *c.exec, logits_,
+                                         {.phase = Phase::kDecode, .cancel = &cancelled_});
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
     Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);

@@ -21,7 +21,7 @@ namespace quarry {
 struct TaskContext {
   const Model* model = nullptr;
   const Tokenizer* tokenizer = nullptr;
-  std::shared_ptr<const AttentionMethod> method;
+  std::shared_ptr<const MethodSet> methods;
   ExecContext* exec = nullptr;
   DType kv_dtype = DType::kF16;
   RopeSpec rope;

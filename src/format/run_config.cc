@@ -81,11 +81,12 @@ void ReadRope(YamlReader& model, RunConfig& config) {
   }
 }
 
-void ReadNoEffectKeys(YamlReader& model, const AttentionConfig& attention, RunConfig& config) {
+void ReadNoEffectKeys(YamlReader& model, const AttentionSetup& attention, RunConfig& config) {
   for (std::string_view key : kNoEffectKeys) {
     if (!model.Has(key)) continue;
     const bool on = model.BoolOr(key, false);
-    const bool unscaled = key == "fattn" && !on && std::holds_alternative<DenseConfig>(attention);
+    const bool unscaled =
+        key == "fattn" && !on && std::holds_alternative<DenseConfig>(attention.methods.prefill);
     config.notes.push_back(fmt::format(
         "model.{}: no effect on a CPU{}", key,
         unscaled ? "; scores are scaled by 1/sqrt(head_dim), which the original then leaves out"
@@ -101,16 +102,17 @@ void ReportRest(YamlReader& model, std::string_view file, RunConfig& config) {
     Status s = CheckKnownKey(*entry, file, path.substr(0, dot == path.npos ? 0 : dot), kModelKeys);
     if (!s.ok()) return model.Fail(std::move(s));
     if (entry->value.kind == YamlNode::Kind::kNull) continue;
-    config.notes.push_back(fmt::format("{}: not used by {}", path, MethodName(config.attention)));
+    config.notes.push_back(fmt::format("{}: not used by {}", path, Describe(config.attention)));
   }
 }
 
-void ReadModel(const YamlNode& map, std::string_view file, RunConfig& config, Status& error) {
+void ReadModel(const YamlNode& map, const YamlEntry* attention, std::string_view file,
+               RunConfig& config, Status& error) {
   YamlReader in(map, file, "model", error);
   config.model_path = in.String("path", "every run");
   config.tokenizer_path = in.StringOr("tokenizer_path", config.model_path);
   ReadRope(in, config);
-  config.attention = ReadAttention(in, config.notes);
+  config.attention = ReadAttentionSetup(attention, in, map, file, error, config);
   if (!error.ok()) return;
   ReadNoEffectKeys(in, config.attention, config);
   ReportRest(in, file, config);
@@ -119,8 +121,9 @@ void ReadModel(const YamlNode& map, std::string_view file, RunConfig& config, St
 }
 
 void NoteUnevenChunks(RunConfig& config) {
-  const auto* memory = std::get_if<InfLlmConfig>(&config.attention);
-  if (const auto* q = std::get_if<QLlmConfig>(&config.attention)) memory = q;
+  const AttentionConfig& method = config.attention.methods.prefill;
+  const auto* memory = std::get_if<InfLlmConfig>(&method);
+  if (const auto* q = std::get_if<QLlmConfig>(&method)) memory = q;
   if (memory == nullptr || config.chunk_size % memory->exc_block_size == 0) return;
   config.notes.push_back(
       fmt::format("chunk_size: {} is no multiple of exc_block_size ({}), so each chunk ends with a "
@@ -163,13 +166,12 @@ Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
   for (const YamlEntry& entry : root->entries) {
     if (Status s = CheckKnownKey(entry, name, "", kRunConfigKeys); !s.ok()) return s;
   }
-  if (Status s = MergeAttentionSection(name, *root); !s.ok()) return s;
 
   Status error;
   RunConfig config;
   YamlReader in(*root, name, "", error);
   if (const YamlNode* model = in.Map("model")) {
-    ReadModel(*model, name, config, error);
+    ReadModel(*model, root->Find("attention"), name, config, error);
   } else {
     in.Fail(InvalidArgument(
         fmt::format("{} is missing, required by every run, must be a map", in.Name("model"))));

@@ -26,13 +26,14 @@ Status CheckKnownKey(const YamlEntry& entry, std::string_view file, std::string_
 // Sets what each "a.b=c" says in `root`.
 Status ApplyOverrides(std::span<const std::string> overrides, YamlNode& root);
 
-// Moves the `attention` section of `root`, which names a method for each phase, into the model map:
-// its type, and parameters beside it. One method serves both phases for now, so the phases must
-// agree, with each other and with the model map.
-Status MergeAttentionSection(std::string_view file, YamlNode& root);
-
-// The method that model.type names, with its parameters. Failures go to the reader. Parameters that
+// The method that `type` names, with its parameters. Failures go to the reader. Parameters that
 // have no effect are noted.
 AttentionConfig ReadAttention(YamlReader& model, std::vector<std::string>& notes);
+
+// The methods of all phases and layers: model.type's, and what the `attention` section (null: there
+// is none) says. Failures go to `error`, remarks to config.notes.
+AttentionSetup ReadAttentionSetup(const YamlEntry* section, YamlReader& model,
+                                  const YamlNode& model_map, std::string_view file, Status& error,
+                                  RunConfig& config);
 
 }  // namespace quarry

@@ -3,7 +3,6 @@
 #include <variant>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "format/run_config.h"
 
@@ -16,11 +15,6 @@ constexpr std::string_view kMasks[] = {"reference", "strict"};
 constexpr std::string_view kQuestionModes[] = {"reference", "strict"};
 constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",     "normalized_l2",
                                               "dot_minus_l2", "angular", "pearson"};
-
-constexpr std::string_view kPhases[] = {"prefill", "decode"};
-// Of the run, whatever the method: not among the parameters of a phase.
-constexpr std::string_view kRunKeys[] = {"path", "tokenizer_path", "base", "distance_scale",
-                                         "model_center"};
 
 using Notes = std::vector<std::string>;
 
@@ -77,82 +71,7 @@ void ReadMethod(YamlReader& in, QLlmConfig& c, Notes& notes) {
   c.block_similarity = ReadEnum(in, "block_similarity", kSimilarities, c.block_similarity);
 }
 
-// Whether two values of `key` mean the same; a method has several names.
-bool SameValue(std::string_view key, const YamlNode& a, const YamlNode& b) {
-  if (a.kind == b.kind && a.scalar == b.scalar) return true;
-  if (key != "type") return false;
-  const Result<AttentionConfig> method_a = DefaultAttentionConfig(a.scalar);
-  const Result<AttentionConfig> method_b = DefaultAttentionConfig(b.scalar);
-  return method_a.ok() && method_b.ok() && method_a->index() == method_b->index();
-}
-
-// Puts `entry` into the model map, where it must not contradict what is there.
-Status MergeEntry(std::string_view file, const YamlEntry& entry, YamlNode& model) {
-  YamlEntry* there = model.Find(entry.key);
-  if (there == nullptr) {
-    model.entries.push_back(entry);
-    return OkStatus();
-  }
-  if (there->value.kind == YamlNode::Kind::kNull) {
-    *there = entry;
-    return OkStatus();
-  }
-  if (SameValue(entry.key, entry.value, there->value)) return OkStatus();
-  const std::string reason = entry.key == "type"
-                                 ? fmt::format("one method serves both phases so far, one of {}",
-                                               fmt::join(MethodNames(), ", "))
-                                 : "both phases share their parameters so far";
-  return Unsupported(fmt::format("{}: {} is {}, must be {} as {} is: {}", YamlPlace(file, entry),
-                                 entry.path, ShowYaml(entry.value), ShowYaml(there->value),
-                                 there->path, reason));
-}
-
-// One phase: the name of a method, or a map of `type` and parameters.
-Status MergePhase(std::string_view file, const YamlEntry& phase, YamlNode& model) {
-  const auto fail = [&](const YamlEntry& entry, std::string_view must) {
-    return InvalidArgument(fmt::format("{}: {} is {}, {}", YamlPlace(file, entry), entry.path,
-                                       ShowYaml(entry.value), must));
-  };
-  if (phase.value.kind == YamlNode::Kind::kNull) return OkStatus();
-  if (phase.value.kind == YamlNode::Kind::kScalar) {
-    YamlEntry type = phase;
-    type.key = "type";
-    return MergeEntry(file, type, model);
-  }
-  if (phase.value.kind != YamlNode::Kind::kMap) {
-    return fail(phase, "must be a method's name or a map");
-  }
-  for (const YamlEntry& entry : phase.value.entries) {
-    if (entry.value.kind == YamlNode::Kind::kList || entry.value.kind == YamlNode::Kind::kMap) {
-      return fail(entry, "must be a scalar");
-    }
-    if (Contains(kRunKeys, entry.key)) {
-      return InvalidArgument(fmt::format("{}: unknown key \"{}\" in {}, did you mean \"model.{}\"?",
-                                         YamlPlace(file, entry), entry.key, phase.path, entry.key));
-    }
-    if (Status s = CheckKnownKey(entry, file, phase.path, ModelKeys()); !s.ok()) return s;
-    if (Status s = MergeEntry(file, entry, model); !s.ok()) return s;
-  }
-  return OkStatus();
-}
-
 }  // namespace
-
-Status MergeAttentionSection(std::string_view file, YamlNode& root) {
-  const YamlEntry* section = root.Find("attention");
-  if (section == nullptr || section->value.kind == YamlNode::Kind::kNull) return OkStatus();
-  if (section->value.kind != YamlNode::Kind::kMap) {
-    return InvalidArgument(fmt::format("{}: attention is {}, must be a map of prefill and decode",
-                                       YamlPlace(file, *section), ShowYaml(section->value)));
-  }
-  YamlEntry* model = root.Find("model");
-  if (model == nullptr || model->value.kind != YamlNode::Kind::kMap) return OkStatus();
-  for (const YamlEntry& phase : section->value.entries) {
-    if (Status s = CheckKnownKey(phase, file, "attention", kPhases); !s.ok()) return s;
-    if (Status s = MergePhase(file, phase, model->value); !s.ok()) return s;
-  }
-  return OkStatus();
-}
 
 AttentionConfig ReadAttention(YamlReader& model, Notes& notes) {
   const std::string type = model.String("type", "every run");

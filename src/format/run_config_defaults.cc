@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -29,29 +30,62 @@ std::string Keys(const QLlmConfig& c) {
 
 }  // namespace
 
-AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context) {
+AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context,
+                                       int64_t sliding_window) {
   AttentionConfig config = method;
   // Half of what the model was trained for leaves the other half for sinks and memory; the
   // published configurations do the same. Blocks shrink with the window.
   const int64_t window = std::clamp<int64_t>(native_context / 2, 16, 4096);
-  if (auto* c = std::get_if<StreamLlmConfig>(&config)) c->n_local = window;
-  if (auto* c = std::get_if<InfiniteLmConfig>(&config)) c->n_local = window;
-  const auto memory = [&](InfLlmConfig& c) {
+  const auto fit = [&](auto& c) {
     c.n_local = window;
-    c.block_size = std::clamp<int64_t>(window / 32, 16, 128);
-    c.exc_block_size = std::min<int64_t>(512, std::max<int64_t>(16, window / 8));
-    c.n_init = std::min<int64_t>(c.n_init, window / 8);
+    if (sliding_window == 0) return;
+    c.n_init = std::min(c.n_init, sliding_window / 8);
+    c.n_local = std::min(c.n_local, sliding_window - c.n_init);
+  };
+  if (auto* c = std::get_if<StreamLlmConfig>(&config)) fit(*c);
+  if (auto* c = std::get_if<InfiniteLmConfig>(&config)) fit(*c);
+  const auto memory = [&](InfLlmConfig& c) {
+    fit(c);
+    c.block_size = std::clamp<int64_t>(c.n_local / 32, 16, 128);
+    c.exc_block_size = std::min<int64_t>(512, std::max<int64_t>(16, c.n_local / 8));
+    c.n_init = std::min<int64_t>(c.n_init, c.n_local / 8);
   };
   if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
 }
 
-Result<RunConfig> DefaultRunConfig(const AttentionConfig& config,
+Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides) {
-  std::string yaml = fmt::format("model:\n  path: unset\n  type: {}\n", MethodName(config));
-  yaml += std::visit([](const auto& c) { return Keys(c); }, config);
-  Result<RunConfig> run = ParseRunConfig(yaml, "defaults", overrides);
+  const auto keys = [](const AttentionConfig& config) {
+    return std::visit([](const auto& c) { return Keys(c); }, config);
+  };
+  std::string yaml = "model:\n  path: unset\n";
+  std::vector<std::string> all(overrides.begin(), overrides.end());
+  if (methods.one_method()) {
+    yaml += fmt::format("  type: {}\n", MethodName(methods.prefill)) + keys(methods.prefill);
+  } else {
+    yaml += "attention:\n";
+    std::vector<std::string> direct;
+    for (const auto& [phase, method] :
+         {std::pair("prefill", &methods.prefill), std::pair("decode", &methods.decode)}) {
+      // Keys comes indented for the model map; a phase stands one level deeper.
+      std::string lines = fmt::format("  type: {}\n", MethodName(*method)) + keys(*method);
+      yaml += fmt::format("  {}:\n", phase);
+      for (size_t begin = 0; begin < lines.size();) {
+        const size_t end = lines.find('\n', begin) + 1;
+        yaml += "  " + lines.substr(begin, end - begin);
+        begin = end;
+      }
+      for (const std::string& o : overrides) {
+        if (lines.find(fmt::format("  {}:", o.substr(0, o.find('=')))) == lines.npos) continue;
+        direct.push_back(fmt::format("attention.{}.{}", phase, o));
+        std::erase(all, o);
+      }
+    }
+    all.insert(all.end(), direct.begin(), direct.end());
+  }
+  Result<RunConfig> run = ParseRunConfig(yaml, "defaults", all);
   if (run.ok() && run->model_path == "unset") run->model_path = run->tokenizer_path = "";
   return run;
 }

@@ -44,6 +44,9 @@ Status ApplyOverride(std::string_view text, YamlNode& root) {
     return InvalidArgument(
         fmt::format("{}: {} is no key, must be like topk or model.topk", what, Quoted(path)));
   }
+  if (keys[0] == "prefill" || keys[0] == "decode") {
+    keys.insert(keys.begin(), "attention");
+  }
   if (!Contains(RunConfigKeys(), keys[0])) {
     if (keys.size() > 1 || !Contains(ModelKeys(), keys[0])) {
       std::vector<std::string_view> known(RunConfigKeys().begin(), RunConfigKeys().end());
@@ -65,6 +68,13 @@ Status ApplyOverride(std::string_view text, YamlNode& root) {
   YamlEntry* entry = nullptr;
   for (std::string_view key : keys) {
     if (map->kind == YamlNode::Kind::kNull) map->kind = YamlNode::Kind::kMap;
+    // attention.decode: quest is short for attention.decode.type: quest.
+    if (map->kind == YamlNode::Kind::kScalar && entry->path.starts_with("attention.")) {
+      YamlNode type = std::move(*map);
+      *map = YamlNode();
+      map->kind = YamlNode::Kind::kMap;
+      FindOrAdd(*map, "type", entry->path).value = std::move(type);
+    }
     if (map->kind != YamlNode::Kind::kMap) {
       return InvalidArgument(
           fmt::format("{}: {} is {}, must be a map", what, entry->path, ShowYaml(*map)));

@@ -33,6 +33,19 @@ void Norm(ExecContext& ctx, const float* x, const std::vector<float>& weight, do
   });
 }
 
+// RMSNorm of each of `heads` heads, in place; without weights nothing happens.
+void NormHeads(ExecContext& ctx, const std::vector<float>& weight, double eps, int64_t heads,
+               int64_t n, int64_t stride, float* x) {
+  if (weight.empty()) return;
+  const auto dim = static_cast<int64_t>(weight.size());
+  ForRows(ctx, n, [&](int64_t row) {
+    for (int64_t h = 0; h < heads; ++h) {
+      float* head = x + row * stride + h * dim;
+      ctx.kernels().rms_norm(head, weight.data(), dim, static_cast<float>(eps), head);
+    }
+  });
+}
+
 Status CheckDecoder(const HfConfig& c) {
   if (c.head_dim % 8 != 0 || c.head_dim < 8 || c.head_dim > kMaxHeadDim) {
     return Unsupported(fmt::format("config.json: head_dim is {}, must be a multiple of 8 up to {}",
@@ -42,9 +55,6 @@ Status CheckDecoder(const HfConfig& c) {
     return Unsupported(
         fmt::format("config.json: hidden_size {} and intermediate_size {} must be even",
                     c.hidden_size, c.intermediate_size));
-  }
-  if (c.rope.adjacent_pairs || c.rope.rotated_dims != c.head_dim) {
-    return Unsupported("config.json: RoPE over adjacent pairs or part of a head cannot be run");
   }
   return OkStatus();
 }
@@ -61,7 +71,7 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& pa
   model->config_ = std::move(*config);
   const HfConfig& c = model->config_;
   model->shape_ = {static_cast<int>(c.n_layers), static_cast<int>(c.n_heads),
-                   static_cast<int>(c.n_kv_heads), static_cast<int>(c.head_dim)};
+                   static_cast<int>(c.n_kv_heads), static_cast<int>(c.head_dim), c.windows};
   if (!dtype) {
     Result<Checkpoint> checkpoint = Checkpoint::Open(path);
     if (!checkpoint.ok()) return checkpoint.status();
@@ -104,7 +114,7 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
                       std::span<float> logits, const ForwardOptions& options) const {
   const auto n = static_cast<int64_t>(tokens.size());
   if (n == 0) return OkStatus();
-  if (const Status s = sequence.Begin(n); !s.ok()) return s;
+  if (const Status s = sequence.Begin(n, options.phase); !s.ok()) return s;
 
   const int64_t hidden = config_.hidden_size;
   const int64_t q_width = config_.n_heads * config_.head_dim;
@@ -133,19 +143,27 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
   // The residual stream is as wide as its padded product only if hidden is a multiple of a panel;
   // otherwise products go through a buffer.
   const bool direct = first.o.padded_n() == hidden && config_.residual_scale == 1.0;
-  const auto add_product = [&](const PackedMatrix& w, const float* in, int64_t in_stride) {
-    if (direct) {
+  // `norm`, if there is one, is applied to the product before it is added.
+  const auto add_product = [&](const PackedMatrix& w, const float* in, int64_t in_stride,
+                               const std::vector<float>& norm) {
+    if (direct && norm.empty()) {
       MatMul(w, in, in_stride, n, Epilogue::kAdd, x, x_stride, ctx);
       return;
     }
     const int64_t width = w.padded_n();
     MatMul(w, in, in_stride, n, Epilogue::kStore, added, width, ctx);
+    NormHeads(ctx, norm, config_.rms_norm_eps, 1, n, width, added);
     const auto scale = static_cast<float>(config_.residual_scale);
     ForRows(ctx, n, [&](int64_t row) {
       for (int64_t i = 0; i < hidden; ++i) x[row * x_stride + i] += scale * added[row * width + i];
     });
   };
 
+  const auto show = [&](size_t layers) {
+    if (options.observer == nullptr) return;
+    options.observer->OnState(static_cast<int>(layers), {x, static_cast<size_t>(n * hidden)});
+  };
+  show(0);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
       return Cancelled("stopped between layers");
@@ -153,6 +171,9 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
     const LayerWeights& layer = weights_.layers[i];
     Norm(ctx, x, layer.input_norm, config_.rms_norm_eps, n, normed);
     MatMul(layer.qkv, normed, hidden, n, Epilogue::kStore, qkv, qkv_stride, ctx);
+    NormHeads(ctx, layer.q_norm, config_.rms_norm_eps, config_.n_heads, n, qkv_stride, qkv);
+    NormHeads(ctx, layer.k_norm, config_.rms_norm_eps, config_.n_kv_heads, n, qkv_stride,
+              qkv + q_width);
     sequence.Attend(static_cast<int>(i),
                     {.n = static_cast<int>(n),
                      .q = qkv,
@@ -165,20 +186,22 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
                      .out = attended,
                      .out_stride = q_width},
                     ctx);
-    add_product(layer.o, attended, q_width);
-    Norm(ctx, x, layer.post_norm, config_.rms_norm_eps, n, normed);
+    add_product(layer.o, attended, q_width, layer.attention_norm);
+    Norm(ctx, x, layer.mlp_input_norm, config_.rms_norm_eps, n, normed);
     MatMul(layer.gate_up, normed, hidden, n, Epilogue::kSiluMul, act, act_stride, ctx);
-    add_product(layer.down, act, act_stride);
+    add_product(layer.down, act, act_stride, layer.mlp_norm);
+    show(i + 1);
   }
   sequence.End(n);
 
   if (logits.empty()) return OkStatus();
   const int64_t rows = options.all_logits ? n : 1;
-  Logits(x + (n - rows) * x_stride, rows, ctx, logits);
+  Logits(x + (n - rows) * x_stride, rows, ctx, options.observer, logits);
   return OkStatus();
 }
 
-void Model::Logits(const float* x, int64_t n, ExecContext& ctx, std::span<float> logits) const {
+void Model::Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
+                   std::span<float> logits) const {
   const int64_t hidden = config_.hidden_size, vocab = config_.vocab_size;
   const PackedMatrix& head = weights_.lm_head;
   // All positions at once would take gigabytes at length; a few hundred rows keep the cores busy.
@@ -189,6 +212,9 @@ void Model::Logits(const float* x, int64_t n, ExecContext& ctx, std::span<float>
     float* normed = ctx.scratch().Take<float>(static_cast<size_t>(rows * hidden)).data();
     float* wide = ctx.scratch().Take<float>(static_cast<size_t>(rows * head.padded_n())).data();
     Norm(ctx, x + begin * hidden, weights_.final_norm, config_.rms_norm_eps, rows, normed);
+    if (observer != nullptr) {
+      observer->OnFinalNorm(begin, {normed, static_cast<size_t>(rows * hidden)});
+    }
     if (config_.logit_divisor != 1.0) {
       const auto scale = static_cast<float>(1 / config_.logit_divisor);
       for (int64_t i = 0; i < rows * hidden; ++i) normed[i] *= scale;

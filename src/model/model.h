@@ -31,8 +31,20 @@ class Model {
   DType weight_dtype() const { return dtype_; }
   size_t weight_bytes() const { return weights_.size_bytes(); }
 
+  // Sees what a forward pass computes on its way: for tests and traces.
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    // The residual stream, [n][hidden]: after 0 layers (the embeddings), 1, ...
+    virtual void OnState(int /*layers*/, std::span<const float> /*x*/) {}
+    // The final norm's output of rows from `first_row` on, counted among those that get logits.
+    virtual void OnFinalNorm(int64_t /*first_row*/, std::span<const float> /*x*/) {}
+  };
+
   struct ForwardOptions {
+    Phase phase = Phase::kPrefill;
     bool all_logits = false;  // of every token, not only the last
+    Observer* observer = nullptr;
     // Looked at between layers. A forward pass that was stopped leaves the sequence unusable.
     const std::atomic<bool>* cancel = nullptr;
   };
@@ -44,7 +56,8 @@ class Model {
  private:
   Model() = default;
   void Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const;
-  void Logits(const float* x, int64_t n, ExecContext& ctx, std::span<float> logits) const;
+  void Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
+              std::span<float> logits) const;
 
   HfConfig config_;
   ModelShape shape_;

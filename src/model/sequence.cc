@@ -4,37 +4,37 @@
 
 namespace quarry {
 
-Sequence::Sequence(const ModelShape& shape, Rope rope,
-                   std::shared_ptr<const AttentionMethod> method, const SequenceOptions& options)
+Sequence::Sequence(const ModelShape& shape, Rope rope, std::shared_ptr<const MethodSet> methods,
+                   const SequenceOptions& options)
     : shape_(shape),
       rope_(std::move(rope)),
-      method_(std::move(method)),
+      methods_(std::move(methods)),
       options_(options),
-      kv_(MakeKvLayout(shape, options.kv_dtype, method_->needs().planes)) {
+      kv_(MakeKvLayout(shape, options.kv_dtype, methods_->needs().planes)) {
   for (int layer = 0; layer < shape.layers; ++layer) {
-    states_.push_back(method_->NewState(shape, options.kv_dtype, layer));
+    states_.push_back(methods_->NewState(shape, options.kv_dtype, layer));
   }
 }
 
 void Sequence::Attend(int layer, const LayerRows& rows, ExecContext& ctx) {
-  const PairCounts pairs = AttendLayer(*method_, *states_[static_cast<size_t>(layer)],
-                                       {.layer = layer,
-                                        .begin = kv_.size(),
-                                        .n = rows.n,
-                                        .shape = &shape_,
-                                        .kv_dtype = options_.kv_dtype,
-                                        .rope = &rope_,
-                                        .cos = rows.cos,
-                                        .sin = rows.sin,
-                                        .q = rows.q,
-                                        .k = rows.k,
-                                        .v = rows.v,
-                                        .q_stride = rows.q_stride,
-                                        .kv_stride = rows.kv_stride,
-                                        .out = rows.out,
-                                        .out_stride = rows.out_stride,
-                                        .hints = options_.hints},
-                                       kv_, work_, ctx);
+  const PairCounts pairs = methods_->Attend({.layer = layer,
+                                             .phase = phase_,
+                                             .begin = kv_.size(),
+                                             .n = rows.n,
+                                             .shape = &shape_,
+                                             .kv_dtype = options_.kv_dtype,
+                                             .rope = &rope_,
+                                             .cos = rows.cos,
+                                             .sin = rows.sin,
+                                             .q = rows.q,
+                                             .k = rows.k,
+                                             .v = rows.v,
+                                             .q_stride = rows.q_stride,
+                                             .kv_stride = rows.kv_stride,
+                                             .out = rows.out,
+                                             .out_stride = rows.out_stride,
+                                             .hints = options_.hints},
+                                            states_[static_cast<size_t>(layer)], kv_, work_, ctx);
   pairs_.attended += pairs.attended;
   pairs_.causal += pairs.causal;
 }
@@ -49,8 +49,8 @@ Result<TokenPos> Sequence::Truncate(TokenPos n, ExecContext& ctx) {
   TokenPos reached = n;
   for (bool agreed = false; !agreed;) {
     agreed = true;
-    for (const auto& state : states_) {
-      const TokenPos p = state->Truncate(reached);
+    for (LayerState& state : states_) {
+      const TokenPos p = state.Truncate(reached);
       agreed = agreed && p == reached;
       reached = p;
     }
@@ -58,28 +58,28 @@ Result<TokenPos> Sequence::Truncate(TokenPos n, ExecContext& ctx) {
   const Result<bool> cut = TruncateRows(kv_, shape_, options_.kv_dtype, rope_, reached, ctx);
   if (!cut.ok()) return cut.status();
   if (*cut) return reached;
-  for (const auto& state : states_) state->Truncate(0);
+  for (LayerState& state : states_) state.Truncate(0);
   kv_.Truncate(0);
   return TokenPos{0};
 }
 
 Sequence Sequence::Fork() const {
-  Sequence copy(shape_, rope_, method_, options_);
+  Sequence copy(shape_, rope_, methods_, options_);
   copy.kv_ = kv_.Fork();
-  for (size_t i = 0; i < states_.size(); ++i) copy.states_[i] = states_[i]->Clone();
+  for (size_t i = 0; i < states_.size(); ++i) copy.states_[i] = states_[i].Clone();
   copy.pairs_ = pairs_;
   return copy;
 }
 
 MethodStats Sequence::method_stats() const {
   MethodStats stats;
-  for (const auto& state : states_) state->AddStats(stats);
+  for (const LayerState& state : states_) state.AddStats(stats);
   return stats;
 }
 
 size_t Sequence::size_bytes() const {
   size_t bytes = kv_.size_bytes();
-  for (const auto& state : states_) bytes += state->size_bytes();
+  for (const LayerState& state : states_) bytes += state.size_bytes();
   return bytes;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "attention/layer.h"
-#include "attention/method.h"
+#include "attention/method_set.h"
 #include "kv/kv_store.h"
 #include "ops/rope.h"
 
@@ -20,17 +20,20 @@ struct SequenceOptions {
 
 class Sequence {
  public:
-  // `method` is shared with other sequences and outlives this one; see MakeRope for `rope`.
-  Sequence(const ModelShape& shape, Rope rope, std::shared_ptr<const AttentionMethod> method,
+  // `methods` are shared with other sequences; see MakeRope for `rope`.
+  Sequence(const ModelShape& shape, Rope rope, std::shared_ptr<const MethodSet> methods,
            const SequenceOptions& options);
 
   const ModelShape& shape() const { return shape_; }
-  const AttentionMethod& method() const { return *method_; }
+  const MethodSet& methods() const { return *methods_; }
   TokenPos size() const { return kv_.size(); }
 
   // ---- for the model's forward pass -------------------------------------------------------------
-  // Makes room for n more tokens.
-  Status Begin(int64_t n) { return kv_.Reserve(n); }
+  // Makes room for n more tokens, which the methods of `phase` will attend.
+  Status Begin(int64_t n, Phase phase) {
+    phase_ = phase;
+    return kv_.Reserve(n);
+  }
   // Attention of one layer for tokens [size, size + n), with n as in Begin.
   struct LayerRows {
     int n = 0;
@@ -49,16 +52,14 @@ class Sequence {
   void End(int64_t n);
   const Rope& rope() const { return rope_; }
 
-  // ---- past
-  // -------------------------------------------------------------------------------------- Goes
-  // back to the longest prefix of at most n tokens that can be restored exactly and returns its
-  // length; the caller feeds what is missing again. 0 is always possible.
+  // ---- its past ---------------------------------------------------------------------------------
+  // Goes back to the longest prefix of at most n tokens that can be restored exactly and returns
+  // its length; the caller feeds what is missing again. 0 is always possible.
   Result<TokenPos> Truncate(TokenPos n, ExecContext& ctx);
   // A second sequence with the same past. Blocks are shared until one of the two writes to them.
   Sequence Fork() const;
 
-  // ---- what it cost
-  // -------------------------------------------------------------------------------
+  // ---- what it cost -----------------------------------------------------------------------------
   const PairCounts& pairs() const { return pairs_; }
   MethodStats method_stats() const;
   // Keys, values and what the method keeps.
@@ -67,10 +68,11 @@ class Sequence {
  private:
   ModelShape shape_;
   Rope rope_;
-  std::shared_ptr<const AttentionMethod> method_;
+  std::shared_ptr<const MethodSet> methods_;
   SequenceOptions options_;
   KvStore kv_;
-  std::vector<std::unique_ptr<MethodState>> states_;  // per layer
+  std::vector<LayerState> states_;  // per layer
+  Phase phase_ = Phase::kPrefill;
   LayerWork work_;
   PairCounts pairs_;
 };

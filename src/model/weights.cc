@@ -1,99 +1,104 @@
 #include "model/weights.h"
 
-#include <cstring>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <algorithm>
+#include <utility>
 
 #include "model/families/families.h"
-#include "tensor/dtype.h"
+#include "model/rotary_order.h"
+#include "model/tensor_reader.h"
 
 namespace quarry {
 namespace {
 
-// Reads tensors with an expected shape; the first error sticks and later calls return nothing.
-class Reader {
- public:
-  explicit Reader(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+using Vectors = std::vector<std::vector<float>>;
 
-  const Status& status() const { return status_; }
-
-  TensorView Tensor(const std::string& name, std::vector<int64_t> shape) {
-    if (!status_.ok()) return {};
-    Result<TensorView> found = checkpoint_.Find(name);
-    if (!found.ok()) {
-      status_ = found.status();
-      return {};
-    }
-    if (!std::equal(found->shape.begin(), found->shape.end(), shape.begin(), shape.end())) {
-      status_ = CorruptData(fmt::format("tensor {} has shape [{}], config.json implies [{}]", name,
-                                        fmt::join(found->shape.begin(), found->shape.end(), ", "),
-                                        fmt::join(shape, ", ")));
-      return {};
-    }
-    return *found;
-  }
-
-  MatrixRows Rows(const std::string& name, int64_t n, int64_t k) {
-    const TensorView t = Tensor(name, {n, k});
-    return {t.data.data(), t.dtype, status_.ok() ? n : 0};
-  }
-
-  // An empty name gives an empty vector.
-  std::vector<float> Vector(const std::string& name, int64_t n) {
-    if (name.empty()) return {};
-    const TensorView t = Tensor(name, {n});
-    if (!status_.ok()) return {};
-    std::vector<float> out(static_cast<size_t>(n));
-    for (size_t i = 0; i < out.size(); ++i) {
-      const std::byte* p = t.data.data() + i * SizeOf(t.dtype);
-      uint16_t bits;
-      if (t.dtype == DType::kF32) {
-        std::memcpy(&out[i], p, 4);
-        continue;
-      }
-      std::memcpy(&bits, p, 2);
-      out[i] = t.dtype == DType::kBF16 ? ToFloat(BFloat16{bits}) : ToFloat(Float16{bits});
-    }
-    return out;
-  }
-
- private:
-  const Checkpoint& checkpoint_;
-  Status status_;
+// Parts of a linear layer, from tensors of their own or from the rows of one.
+struct Parts {
+  std::vector<MatrixRows> rows;
+  Vectors bias;  // as many as rows; empty: none
 };
 
-LayerWeights LoadLayer(Reader& reader, const LayerNames& names, const HfConfig& c, DType dtype) {
+struct PartNames {
+  std::vector<std::string> weights, biases;  // empty strings if the parts are fused
+  std::string fused, fused_bias;
+};
+
+Parts ReadParts(TensorReader& reader, const PartNames& names, const std::vector<int64_t>& sizes,
+                int64_t k) {
+  Parts parts;
+  if (names.fused.empty()) {
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      parts.rows.push_back(reader.Rows(names.weights[i], sizes[i], k));
+      if (!names.biases[i].empty()) parts.bias.push_back(reader.Vector(names.biases[i], sizes[i]));
+    }
+    return parts;
+  }
+  int64_t total = 0;
+  for (int64_t n : sizes) total += n;
+  const MatrixRows all = reader.Rows(names.fused, total, k);
+  const std::vector<float> bias = reader.Vector(names.fused_bias, total);
+  if (!reader.status().ok()) return parts;
+  int64_t begin = 0;
+  for (int64_t n : sizes) {
+    parts.rows.push_back(SliceRows(all, begin, n, k));
+    if (!bias.empty()) {
+      parts.bias.emplace_back(bias.begin() + begin, bias.begin() + begin + n);
+    }
+    begin += n;
+  }
+  return parts;
+}
+
+// The rows of q, k and v with the channels of every head of q and k in `order`.
+PackedMatrix PackQkv(Parts parts, int64_t k, std::span<const int64_t> order, DType dtype) {
+  std::vector<MatrixRows> rows;
+  for (size_t i : {0u, 1u}) AppendHeads(parts.rows[i], k, order, rows);
+  rows.push_back(parts.rows[2]);
+  PackedMatrix packed = PackedMatrix::Stack(rows, k, dtype);
+  if (parts.bias.empty()) return packed;
+  for (size_t i : {0u, 1u}) parts.bias[i] = OrderHeads(parts.bias[i], order);
+  packed.SetStackedBias(parts.bias);
+  return packed;
+}
+
+PackedMatrix PackOne(const Parts& parts, int64_t k, DType dtype) {
+  PackedMatrix packed = PackedMatrix::Stack(parts.rows, k, dtype);
+  if (!parts.bias.empty()) packed.SetStackedBias(parts.bias);
+  return packed;
+}
+
+LayerWeights LoadLayer(TensorReader& reader, const LayerNames& names, const HfConfig& c,
+                       DType dtype) {
   const int64_t q_rows = c.n_heads * c.head_dim;
   const int64_t kv_rows = c.n_kv_heads * c.head_dim;
   const int64_t hidden = c.hidden_size, inner = c.intermediate_size;
+  const std::vector<int64_t> order = ChannelOrder(c.rope, c.head_dim);
   LayerWeights w;
   w.input_norm = reader.Vector(names.input_norm, hidden);
-  w.post_norm = reader.Vector(names.post_norm, hidden);
-  const MatrixRows qkv[] = {reader.Rows(names.q, q_rows, hidden),
-                            reader.Rows(names.k, kv_rows, hidden),
-                            reader.Rows(names.v, kv_rows, hidden)};
-  const MatrixRows o[] = {reader.Rows(names.o, hidden, q_rows)};
-  const MatrixRows gate = reader.Rows(names.gate, inner, hidden);
-  const MatrixRows up = reader.Rows(names.up, inner, hidden);
-  const MatrixRows down[] = {reader.Rows(names.down, hidden, inner)};
-  const std::vector<float> qkv_bias[] = {reader.Vector(names.q_bias, q_rows),
-                                         reader.Vector(names.k_bias, kv_rows),
-                                         reader.Vector(names.v_bias, kv_rows)};
-  const std::vector<float> o_bias[] = {reader.Vector(names.o_bias, hidden)};
-  const std::vector<float> gate_bias = reader.Vector(names.gate_bias, inner);
-  const std::vector<float> up_bias = reader.Vector(names.up_bias, inner);
-  const std::vector<float> down_bias[] = {reader.Vector(names.down_bias, hidden)};
+  const Parts qkv = ReadParts(reader,
+                              {{names.q, names.k, names.v},
+                               {names.q_bias, names.k_bias, names.v_bias},
+                               names.qkv,
+                               names.qkv_bias},
+                              {q_rows, kv_rows, kv_rows}, hidden);
+  w.q_norm = OrderHeads(reader.Vector(names.q_norm, c.head_dim), order);
+  w.k_norm = OrderHeads(reader.Vector(names.k_norm, c.head_dim), order);
+  const Parts o = ReadParts(reader, {{names.o}, {names.o_bias}, "", ""}, {hidden}, q_rows);
+  w.attention_norm = reader.Vector(names.attention_norm, hidden);
+  w.mlp_input_norm = reader.Vector(names.mlp_input_norm, hidden);
+  const Parts mlp = ReadParts(
+      reader,
+      {{names.gate, names.up}, {names.gate_bias, names.up_bias}, names.gate_up, names.gate_up_bias},
+      {inner, inner}, hidden);
+  const Parts down = ReadParts(reader, {{names.down}, {names.down_bias}, "", ""}, {hidden}, inner);
+  w.mlp_norm = reader.Vector(names.mlp_norm, hidden);
   if (!reader.status().ok()) return w;
 
-  w.qkv = PackedMatrix::Stack(qkv, hidden, dtype);
-  w.o = PackedMatrix::Stack(o, q_rows, dtype);
-  w.gate_up = PackedMatrix::Interleave(gate, up, hidden, dtype);
-  w.down = PackedMatrix::Stack(down, inner, dtype);
-  if (!names.q_bias.empty()) w.qkv.SetStackedBias(qkv_bias);
-  if (!names.o_bias.empty()) w.o.SetStackedBias(o_bias);
-  if (!names.gate_bias.empty()) w.gate_up.SetInterleavedBias(gate_bias, up_bias);
-  if (!names.down_bias.empty()) w.down.SetStackedBias(down_bias);
+  w.qkv = PackQkv(qkv, hidden, order, dtype);
+  w.o = PackOne(o, q_rows, dtype);
+  w.gate_up = PackedMatrix::Interleave(mlp.rows[0], mlp.rows[1], hidden, dtype);
+  if (!mlp.bias.empty()) w.gate_up.SetInterleavedBias(mlp.bias[0], mlp.bias[1]);
+  w.down = PackOne(down, inner, dtype);
   return w;
 }
 
@@ -109,25 +114,39 @@ size_t ModelWeights::size_bytes() const {
 
 Result<ModelWeights> LoadWeights(const std::filesystem::path& path, const HfConfig& config,
                                  DType dtype) {
-  Result<ModelNames> names = NamesOf(config);
-  if (!names.ok()) return names.status();
+  const ModelNames names = NamesOf(config);
   Result<Checkpoint> checkpoint = Checkpoint::Open(path);
   if (!checkpoint.ok()) return checkpoint.status();
 
   ModelWeights w;
   w.checkpoint = std::move(*checkpoint);
-  Reader reader(w.checkpoint);
+  TensorReader reader(w.checkpoint, config.architecture);
   const int64_t vocab = config.vocab_size, hidden = config.hidden_size;
-  w.embeddings = reader.Tensor(names->embeddings, {vocab, hidden});
-  w.final_norm = reader.Vector(names->final_norm, hidden);
-  const bool tied = config.tie_word_embeddings || !w.checkpoint.Contains(names->lm_head);
-  const MatrixRows head[] = {reader.Rows(tied ? names->embeddings : names->lm_head, vocab, hidden)};
-  if (reader.status().ok()) w.lm_head = PackedMatrix::Stack(head, hidden, dtype);
-  for (const LayerNames& layer : names->layers) {
+  w.embeddings = reader.Tensor(names.embeddings, {vocab, hidden});
+  w.final_norm = reader.Vector(names.final_norm, hidden);
+  const bool tied = config.tie_word_embeddings || !reader.Contains(names.lm_head);
+  const MatrixRows head[] = {reader.Rows(tied ? names.embeddings : names.lm_head, vocab, hidden)};
+  if (!reader.status().ok()) return reader.status();
+  w.lm_head = PackedMatrix::Stack(head, hidden, dtype);
+  for (const LayerNames& layer : names.layers) {
     w.layers.push_back(LoadLayer(reader, layer, config, dtype));
     if (!reader.status().ok()) return reader.status();
   }
   return w;
+}
+
+TensorCheck CheckTensors(const Checkpoint& checkpoint, const HfConfig& config) {
+  const ModelNames names = NamesOf(config);
+  std::vector<std::string> read = TensorNames(names);
+  std::sort(read.begin(), read.end());
+  TensorCheck check;
+  std::set_difference(read.begin(), read.end(), checkpoint.names().begin(),
+                      checkpoint.names().end(), std::back_inserter(check.missing));
+  std::erase(check.missing, names.lm_head);
+  std::set_difference(checkpoint.names().begin(), checkpoint.names().end(), read.begin(),
+                      read.end(), std::back_inserter(check.unused));
+  std::erase_if(check.unused, IsIgnoredTensor);
+  return check;
 }
 
 }  // namespace quarry

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "quarry/status.h"
@@ -12,13 +13,18 @@
 
 namespace quarry {
 
+// One decoder block. Vectors that a family does not have are empty.
 struct LayerWeights {
   std::vector<float> input_norm;  // [hidden]
-  PackedMatrix qkv;               // rows: all q heads, all k heads, all v heads
+  PackedMatrix qkv;               // rows: all q heads, all k heads, all v heads; see rotary_order.h
+  std::vector<float> q_norm;      // [head_dim]
+  std::vector<float> k_norm;
   PackedMatrix o;
-  std::vector<float> post_norm;  // [hidden]
-  PackedMatrix gate_up;          // interleaved
+  std::vector<float> attention_norm;  // [hidden], of the branch
+  std::vector<float> mlp_input_norm;  // [hidden]
+  PackedMatrix gate_up;               // interleaved
   PackedMatrix down;
+  std::vector<float> mlp_norm;  // [hidden], of the branch
 };
 
 struct ModelWeights {
@@ -35,5 +41,12 @@ struct ModelWeights {
 // configuration implies.
 Result<ModelWeights> LoadWeights(const std::filesystem::path& path, const HfConfig& config,
                                  DType dtype);
+
+// What a checkpoint holds compared with what the configuration's family reads. Sorted.
+struct TensorCheck {
+  std::vector<std::string> missing;
+  std::vector<std::string> unused;  // but for those that may be there without being read
+};
+TensorCheck CheckTensors(const Checkpoint& checkpoint, const HfConfig& config);
 
 }  // namespace quarry

@@ -42,4 +42,11 @@ void Rope::Rotate(const kernels::KernelTable& kernels, const float* x, const flo
   if (out != x) std::copy(x + 2 * pairs(), x + head_dim_, out + 2 * pairs());
 }
 
+void Rope::RotateForRawKeys(const kernels::KernelTable& kernels, const float* x, const float* cos,
+                            const float* sin, float* out) const {
+  Rotate(kernels, x, cos, sin, out);
+  if (magnitude_ == 1.0) return;
+  for (int i = 0; i < 2 * pairs(); ++i) out[i] *= static_cast<float>(magnitude_);
+}
+
 }  // namespace quarry

@@ -29,6 +29,12 @@ class Rope {
   void Rotate(const kernels::KernelTable& kernels, const float* x, const float* cos,
               const float* sin, float* out) const;
 
+  // The same for a query that meets keys that are not rotated. Such a key stands at position 0,
+  // where rotation is its magnitude alone. That belongs to the channels that rotate, not to the
+  // others, so that the query takes it over.
+  void RotateForRawKeys(const kernels::KernelTable& kernels, const float* x, const float* cos,
+                        const float* sin, float* out) const;
+
  private:
   std::vector<double> frequencies_;
   double magnitude_;

@@ -285,6 +285,20 @@ TEST_F(BrokenModel, NoTokenizer) {
   ExpectError(3, "tokenizer");
 }
 
+TEST(RunCommand, PhasesAndLayersHaveTheirOwnMethods) {
+  const ProcessResult r =
+      QuarryRun({"--json", "-p", kPassKey, "--prefill", "dense", "--decode", "stream-llm",
+                 "--layers", "0=dense", "--set", "n_local=16", "--set", "n_init=4"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto json = nlohmann::json::parse(r.out);
+  EXPECT_EQ(json.at("method"), "dense, decode stream-llm, layer 0 dense");
+  EXPECT_LT(json.at("density").get<double>(), 1.0);
+  const ProcessResult refused =
+      QuarryRun({"-p", kPassKey, "--prefill", "dense", "--decode", "inf-llm"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("must both be inf-llm"), std::string::npos) << refused.err;
+}
+
 TEST(RunCommand, InvalidUtf8IsReadAsReplacementCharacters) {
   const ProcessResult r = QuarryRun({"-"}, {.input = "\xff\xfe broken \xe2\x82 " + kPassKey});
   EXPECT_EQ(r.exit_code, 0) << r.err;

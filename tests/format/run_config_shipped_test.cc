@@ -32,7 +32,7 @@ TEST(ShippedFiles, InfLlm) {
   EXPECT_EQ(c.conv_type, "mistral-inst");
   EXPECT_EQ(c.max_len, 2147483647);
   EXPECT_EQ(c.chunk_size, 8192);
-  const auto& a = std::get<InfLlmConfig>(c.attention);
+  const auto& a = std::get<InfLlmConfig>(c.attention.methods.prefill);
   EXPECT_EQ(a.block_size, 128);
   EXPECT_EQ(a.n_local, 4096);
   EXPECT_EQ(a.topk, 16);
@@ -44,8 +44,8 @@ TEST(ShippedFiles, InfLlm) {
 
   // More blocks than cache slots, and a decay that its strategy does not use.
   c = Load("mistral-inf-llm-12k");
-  EXPECT_EQ(std::get<InfLlmConfig>(c.attention).topk, 64);
-  EXPECT_EQ(std::get<InfLlmConfig>(c.attention).max_cached_block, 64);
+  EXPECT_EQ(std::get<InfLlmConfig>(c.attention.methods.prefill).topk, 64);
+  EXPECT_EQ(std::get<InfLlmConfig>(c.attention.methods.prefill).max_cached_block, 64);
   EXPECT_THAT(c.notes, Contains("model.max_cached_block: 32 raised to topk (64)"));
   EXPECT_THAT(c.notes, Contains("model.score_decay: not used by cache_strategy lru"));
 
@@ -57,27 +57,27 @@ TEST(ShippedFiles, InfLlm) {
 
 TEST(ShippedFiles, BaselinesAndQLlm) {
   RunConfig c = Load("mistral-pi");
-  EXPECT_EQ(MethodName(c.attention), "dense");
+  EXPECT_EQ(Describe(c.attention), "dense");
   EXPECT_EQ(c.distance_scale, 0.25);
   EXPECT_EQ(c.max_len, 131072);
   EXPECT_EQ(c.truncation, Truncation::kSuffix);
 
   c = Load("vicuna-stream-llm");
-  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention).n_local, 3968);
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 3968);
 
   c = Load("llama3-infinite-lm-512");
-  EXPECT_EQ(std::get<InfiniteLmConfig>(c.attention).n_local, 512);
+  EXPECT_EQ(std::get<InfiniteLmConfig>(c.attention.methods.prefill).n_local, 512);
   EXPECT_THAT(c.notes, Contains("model.exc_block_size: not used by infinite-lm"));
 
   c = Load("llama3-qllm-repr4-l256-bs64-topk4-w4");
-  EXPECT_EQ(std::get<QLlmConfig>(c.attention).question_weight, 4.0);
-  EXPECT_EQ(std::get<QLlmConfig>(c.attention).n_local, 256);
+  EXPECT_EQ(std::get<QLlmConfig>(c.attention.methods.prefill).question_weight, 4.0);
+  EXPECT_EQ(std::get<QLlmConfig>(c.attention.methods.prefill).n_local, 256);
   EXPECT_EQ(c.conv_type, "llama-3-inst");
 
   c = Load("tinyLlama-1.1B");
   EXPECT_EQ(c.max_len, 100000);
   EXPECT_EQ(c.chunk_size, 4096);
-  EXPECT_EQ(std::get<QLlmConfig>(c.attention).question_weight, 1.0);
+  EXPECT_EQ(std::get<QLlmConfig>(c.attention.methods.prefill).question_weight, 1.0);
 }
 
 struct Memory {
@@ -183,9 +183,9 @@ TEST(ShippedFiles, EveryMemoryConfigurationLoads) {
     EXPECT_EQ(config->conv_type, f.conv_type);
     EXPECT_EQ(config->chunk_size, f.chunk);
     EXPECT_EQ(config->rope_base, static_cast<double>(f.base));
-    EXPECT_EQ(MethodName(config->attention), f.type);
-    const InfLlmConfig& a = f.type == "qllm" ? std::get<QLlmConfig>(config->attention)
-                                             : std::get<InfLlmConfig>(config->attention);
+    EXPECT_EQ(MethodName(config->attention.methods.prefill), f.type);
+    const InfLlmConfig& a = f.type == "qllm" ? std::get<QLlmConfig>(config->attention.methods.prefill)
+                                             : std::get<InfLlmConfig>(config->attention.methods.prefill);
     EXPECT_EQ(a.block_size, f.block_size);
     EXPECT_EQ(a.n_init, f.n_init);
     EXPECT_EQ(a.n_local, f.n_local);
@@ -223,7 +223,7 @@ TEST(ShippedFiles, EveryWindowConfigurationLoads) {
         row.type, row.model, row.n_local, row.base, row.extra, row.conv_type);
     const auto config = ParseRunConfig(yaml, "f");
     ASSERT_TRUE(config.ok()) << config.status().message();
-    EXPECT_EQ(MethodName(config->attention), row.type);
+    EXPECT_EQ(Describe(config->attention), row.type);
   }
 }
 
@@ -244,7 +244,7 @@ TEST(ShippedFiles, EveryDenseConfigurationLoads) {
         row.model, row.base, row.distance_scale, row.max_len, row.chunk, row.conv_type);
     const auto config = ParseRunConfig(yaml, "f");
     ASSERT_TRUE(config.ok()) << config.status().message();
-    EXPECT_EQ(MethodName(config->attention), "dense");
+    EXPECT_EQ(Describe(config->attention), "dense");
     EXPECT_EQ(config->truncation, Truncation::kSuffix);
   }
 }

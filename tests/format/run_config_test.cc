@@ -73,7 +73,7 @@ TEST(RunConfig, DefaultsOfTheMinimum) {
   EXPECT_EQ(c.truncation, Truncation::kNone);
   EXPECT_EQ(c.conv_type, "");
   EXPECT_THAT(c.notes, IsEmpty());
-  const auto& a = std::get<InfLlmConfig>(c.attention);
+  const auto& a = std::get<InfLlmConfig>(c.attention.methods.prefill);
   EXPECT_EQ(a.n_init, 128);
   EXPECT_EQ(a.n_local, 4096);
   EXPECT_EQ(a.block_size, 128);
@@ -123,7 +123,7 @@ model:
   EXPECT_EQ(c.rope_base, 500000);
   EXPECT_EQ(c.distance_scale, 0.25);
   EXPECT_THAT(c.notes, IsEmpty());
-  const auto& a = std::get<QLlmConfig>(c.attention);
+  const auto& a = std::get<QLlmConfig>(c.attention.methods.prefill);
   EXPECT_EQ(a.n_init, 64);
   EXPECT_EQ(a.topk, 16);
   EXPECT_EQ(a.repr_topk, 4);
@@ -136,13 +136,13 @@ model:
   EXPECT_EQ(a.block_similarity, BlockSimilarity::kCosine);
 
   const RunConfig i = Parsed(Plus(Plus(kInfLlm, "chunk_topk_calc: 1024"), "cache_strategy: fifo"));
-  EXPECT_EQ(std::get<InfLlmConfig>(i.attention).chunk_topk_calc, 1024);
-  EXPECT_EQ(std::get<InfLlmConfig>(i.attention).cache_strategy, CachePolicy::kFifo);
+  EXPECT_EQ(std::get<InfLlmConfig>(i.attention.methods.prefill).chunk_topk_calc, 1024);
+  EXPECT_EQ(std::get<InfLlmConfig>(i.attention.methods.prefill).cache_strategy, CachePolicy::kFifo);
 }
 
 TEST(RunConfig, MethodsAndTheirOtherNames) {
   const auto name = [](std::string_view type) {
-    return MethodName(
+    return Describe(
         Parsed("model: {path: m, n_init: 4, n_local: 64, type: " + std::string(type) + "}")
             .attention);
   };
@@ -258,7 +258,7 @@ TEST(RunConfig, NotesKeysOfOtherMethods) {
                                    "model.question_weight: not used by infinite-lm"));
   c = Parsed(Plus(kInfLlm, "score_decay: 0.1"));
   EXPECT_THAT(c.notes, ElementsAre("model.score_decay: not used by cache_strategy lru"));
-  EXPECT_EQ(std::get<InfLlmConfig>(c.attention).score_decay, std::nullopt);
+  EXPECT_EQ(std::get<InfLlmConfig>(c.attention.methods.prefill).score_decay, std::nullopt);
   c = Parsed(Plus(kQLlm, "chunk_topk_calc: 1024"));
   EXPECT_THAT(c.notes, ElementsAre("model.chunk_topk_calc: not used by qllm"));
   EXPECT_THAT(Parsed(Plus(kInfLlm, "question_weight: ~")).notes, IsEmpty()) << "null: absent";
@@ -266,7 +266,7 @@ TEST(RunConfig, NotesKeysOfOtherMethods) {
 
 TEST(RunConfig, NotesWhatItChanged) {
   RunConfig c = Parsed(kInfLlm, {"topk=64"});
-  EXPECT_EQ(std::get<InfLlmConfig>(c.attention).max_cached_block, 64);
+  EXPECT_EQ(std::get<InfLlmConfig>(c.attention.methods.prefill).max_cached_block, 64);
   EXPECT_THAT(c.notes, ElementsAre("model.max_cached_block: 32 raised to topk (64)"));
   c = Parsed(kQLlm, {"chunk_size=1000"});
   EXPECT_EQ(c.chunk_size, 1000);
@@ -279,7 +279,7 @@ TEST(RunConfig, Overrides) {
       Parsed(kInfLlm, {"model.topk=8", "n_local=2048", "chunk_size=1024", "truncation=suffix",
                        "score_decay=0.5", "cache_strategy=lru-s", "model.path=\"a: b\"", "topk=9",
                        "conv_type="});
-  const auto& a = std::get<InfLlmConfig>(c.attention);
+  const auto& a = std::get<InfLlmConfig>(c.attention.methods.prefill);
   EXPECT_EQ(a.topk, 9) << "the last one counts";
   EXPECT_EQ(a.n_local, 2048);
   EXPECT_EQ(a.score_decay, 0.5);
@@ -325,54 +325,77 @@ TEST(RunConfig, OverridesThatFail) {
 TEST(RunConfig, AttentionSection) {
   // Names only; the parameters are the model map's.
   RunConfig c = Parsed(std::string(kStream) + "attention: {prefill: stream-lm, decode: streaming}");
-  EXPECT_EQ(MethodName(c.attention), "stream-llm");
+  EXPECT_EQ(Describe(c.attention), "stream-llm");
   // The section may be the only place that names the method, and hold its parameters.
   c = Parsed(R"(model: {path: m}
 attention:
   prefill: {type: stream-llm, n_init: 4, n_local: 64}
   decode: stream-llm
 )");
-  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention).n_local, 64);
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 64);
   c = Parsed("model: {path: m, type: dense}\nattention:\n");
-  EXPECT_EQ(MethodName(c.attention), "dense");
+  EXPECT_EQ(Describe(c.attention), "dense");
   c = Parsed("model: {path: m}\nattention: {decode: dense}\n");
-  EXPECT_EQ(MethodName(c.attention), "dense");
+  EXPECT_EQ(Describe(c.attention), "dense");
   c = Parsed("model: {path: m}\nattention: {prefill: {type: stream-llm, n_init: 1, n_local: 2}}\n",
              {"attention.prefill.n_local=3"});
-  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention).n_local, 3);
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 3);
+}
+
+TEST(RunConfig, MethodsPerPhaseAndLayer) {
+  RunConfig c = Parsed(R"(model: {path: m, n_init: 4, n_local: 64}
+attention:
+  prefill: stream-llm
+  decode: {type: infinite-lm, n_local: 32}
+  layers:
+    - {first: 0, last: 1, type: dense}
+    - {first: 3, decode: dense}
+)");
+  EXPECT_EQ(Describe(c.attention),
+            "stream-llm, decode infinite-lm, layers 0-1 dense, layer 3 dense");
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 64);
+  EXPECT_EQ(std::get<InfiniteLmConfig>(c.attention.methods.decode).n_local, 32);
+  c = Parsed(std::string(kStream) + "attention: {prefill: {n_local: 128}}");
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 128);
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.decode).n_local, 64);
+  // A phase that is not named is model.type's.
+  c = Parsed(std::string(kStream) + "attention: {decode: dense}");
+  EXPECT_EQ(Describe(c.attention), "stream-llm, decode dense");
+  c = Parsed(std::string(kStream), {"decode=infinite-lm", "decode.n_local=7"});
+  EXPECT_EQ(std::get<InfiniteLmConfig>(c.attention.methods.decode).n_local, 7);
+  EXPECT_EQ(std::get<StreamLlmConfig>(c.attention.methods.prefill).n_local, 64);
 }
 
 TEST(RunConfig, AttentionSectionsThatContradict) {
   struct Row {
     std::string section, message;
   };
-  for (
-      const Row& row : {
-          Row{"{prefill: stream-llm, decode: dense}",
-              "run.yaml:2: attention.decode is \"dense\", must be \"stream-llm\" as model.type is: "
-              "one method serves both phases so far, one of dense, stream-llm, infinite-lm, "
-              "inf-llm, qllm"},
-          Row{"{decode: quest}", "attention.decode is \"quest\", must be \"stream-llm\""},
-          Row{"{prefill: {n_local: 128}}",
-              "run.yaml:2: attention.prefill.n_local is 128, must be 64 as model.n_local is: both "
-              "phases share their parameters so far"},
-          Row{"{prefil: dense}",
-              "run.yaml:2: unknown key \"prefil\" in attention, did you mean \"prefill\"?"},
-          Row{"dense", "run.yaml:2: attention is \"dense\", must be a map of prefill and decode"},
-          Row{"{prefill: [dense]}",
-              "attention.prefill is a list, must be a method's name or a map"},
-          Row{"{prefill: {n_local: [1]}}", "attention.prefill.n_local is a list, must be a scalar"},
-          Row{"{prefill: {n_loca: 64}}",
-              "unknown key \"n_loca\" in attention.prefill, did you mean \"n_local\"?"},
-          Row{"{prefill: {path: x}}",
-              "unknown key \"path\" in attention.prefill, did you mean \"model.path\"?"},
-      }) {
+  for (const Row& row : {
+           Row{"{prefill: {type: inf-llm, block_size: 16, topk: 4, exc_block_size: 32, "
+               "max_cached_block: 8}, decode: dense}",
+               "run.yaml: prefill is inf-llm and decode is dense, must both be inf-llm with the "
+               "same parameters: it answers from what it builds up while reading"},
+            Row{"{layers: dense}", "attention.layers is \"dense\", must be a list of maps"},
+           Row{"{layers: [{first: 2, last: 1, type: dense}]}",
+               "attention.layers.[].last is 1, must be between 2 and"},
+           Row{"{layers: [{type: dense}]}", "attention.layers[0].first is missing"},
+           Row{"{layers: [{first: 0}]}", "attention.layers[0] has no type, prefill or decode"},
+           Row{"{prefil: dense}",
+               "run.yaml:2: unknown key \"prefil\" in attention, did you mean \"prefill\"?"},
+           Row{"dense",
+               "run.yaml:2: attention is \"dense\", must be a map of prefill, decode and layers"},
+           Row{"{prefill: [dense]}",
+               "attention.prefill is a list, must be a method's name or a map"},
+           Row{"{prefill: {n_local: [1]}}",
+               "attention.prefill.n_local is a list, must be a scalar"},
+           Row{"{prefill: {n_loca: 64}}",
+               "unknown key \"n_loca\" in attention.prefill, did you mean \"n_local\"?"},
+           Row{"{prefill: {path: x}}",
+               "unknown key \"path\" in attention.prefill, did you mean \"model.path\"?"},
+       }) {
     const std::string yaml = std::string(kStream) + "attention: " + row.section;
     EXPECT_THAT(Error(yaml), HasSubstr(row.message)) << row.section;
   }
-  EXPECT_EQ(
-      ParseRunConfig(std::string(kStream) + "attention: {decode: quest}", "f").status().code(),
-      StatusCode::kUnsupported);
   EXPECT_THAT(Error("model: {path: m}\nattention: {decode: qest}"),
               HasSubstr("run.yaml:2: attention.decode: unknown attention method \"qest\""));
 }

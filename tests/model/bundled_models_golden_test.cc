@@ -1,5 +1,5 @@
-// The bundled models against reference logits and greedy continuations, computed in float32 from the
-// same weights by another implementation (models/*/README.md).
+// The bundled models against reference logits and greedy continuations, computed in float32 from
+// the same weights by another implementation (models/*/README.md).
 
 #include <algorithm>
 #include <cmath>
@@ -34,7 +34,7 @@ TEST_P(BundledModel, MatchesReferenceLogitsAndGreedyIds) {
   auto model = Model::Load(folder, c.weights);
   ASSERT_TRUE(model.ok()) << model.status().message();
   ExecContext ctx(**kernels::ChooseKernelsFromEnvironment(), 2);
-  const std::shared_ptr<const AttentionMethod> dense = MakeMethod(DenseConfig{});
+  const auto dense = std::make_shared<const MethodSet>(DenseConfig{}, (*model)->shape().layers);
 
   std::ifstream in(folder / "reference/expected.json");
   const auto expected = nlohmann::json::parse(in);
@@ -67,17 +67,16 @@ TEST_P(BundledModel, MatchesReferenceLogitsAndGreedyIds) {
   std::printf("worst logit error %.2e\n", worst);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Models, BundledModel,
-    testing::Values(Case{"needle-5m", DType::kF32, DType::kF32, 1e-3},
-                    Case{"needle-5m", DType::kBF16, DType::kF16, 2e-2},
-                    Case{"needle-5m-8k", DType::kF32, DType::kF32, 1e-3},
-                    Case{"needle-5m-8k", DType::kBF16, DType::kF16, 2e-2}),
-    [](const auto& test) {
-      std::string name = test.param.model;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name + (test.param.weights == DType::kF32 ? "_f32" : "_bf16");
-    });
+INSTANTIATE_TEST_SUITE_P(Models, BundledModel,
+                         testing::Values(Case{"needle-5m", DType::kF32, DType::kF32, 1e-3},
+                                         Case{"needle-5m", DType::kBF16, DType::kF16, 2e-2},
+                                         Case{"needle-5m-8k", DType::kF32, DType::kF32, 1e-3},
+                                         Case{"needle-5m-8k", DType::kBF16, DType::kF16, 2e-2}),
+                         [](const auto& test) {
+                           std::string name = test.param.model;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name + (test.param.weights == DType::kF32 ? "_f32" : "_bf16");
+                         });
 
 }  // namespace
 }  // namespace quarry

@@ -18,6 +18,8 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"infllm", quarry::golden::CheckInfLlm,
      "attention of inf-llm, qllm, stream-llm, infinite-lm and dense"},
+    {"models", quarry::golden::CheckModels,
+     "logits, layer states and greedy text of tiny checkpoints"},
     {"tokenizers", quarry::golden::CheckTokenizers,
      "encoding, decoding, streaming and chat templates"},
 };

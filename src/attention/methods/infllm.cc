@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "attention/methods/block_relevance.h"
 #include "attention/methods/infllm_state.h"
 #include "base/check.h"
@@ -32,6 +34,13 @@ class InfLlm final : public AttentionMethod {
             .last_token_alone = true,
             .extends_context = true,
             .question_first = question_.has_value()};
+  }
+
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    const int64_t window = shape.smallest_window();
+    if (window == 0 || config_.n_local <= window) return {};
+    return {fmt::format("n_local is {}, must be at most the model's sliding window of {} tokens",
+                        config_.n_local, window)};
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype,
@@ -193,7 +202,7 @@ class InfLlm final : public AttentionMethod {
     for (float& x : mean) x /= static_cast<float>(in.n_rows);
     for (int h = 0; h < in.shape->heads; ++h) {
       float* q = mean.data() + h * in.shape->head_dim;
-      in.rope->Rotate(ctx.kernels(), q, cos.data(), sin.data(), q);
+      in.rope->RotateForRawKeys(ctx.kernels(), q, cos.data(), sin.data(), q);
     }
     return mean;
   }

@@ -104,7 +104,7 @@ void QuestionVector::Form(const Step& step, TokenPos first_query, int64_t rows,
     }
     for (int i = 0; i < head_dim_; ++i) out[i] /= static_cast<float>(chosen.size());
     // Rotation is linear: the mean of rotated queries is the rotated mean.
-    in.rope->Rotate(ctx.kernels(), out, cos.data(), sin.data(), out);
+    in.rope->RotateForRawKeys(ctx.kernels(), out, cos.data(), sin.data(), out);
   }
 }
 

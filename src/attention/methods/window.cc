@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace quarry {
 namespace {
 
@@ -18,6 +20,16 @@ class SinksAndWindow final : public AttentionMethod {
                        PlaneRule{true, raw_sinks ? 0 : n_init_, n_local_},
                        PlaneRule{true, n_init_, n_local_}},
             .extends_context = true};
+  }
+
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    const int64_t window = shape.smallest_window();
+    // Sinks at slots of the cache are seen from behind the whole of it.
+    const bool slots = sinks_.keys == KvPlane::kRotatedKeys;
+    const int64_t seen = slots ? n_init_ + n_local_ : n_local_;
+    if (window == 0 || seen <= window) return {};
+    return {fmt::format("{} is {}, must be at most the model's sliding window of {} tokens",
+                        slots ? "n_init + n_local" : "n_local", seen, window)};
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape&, DType, int) const override {

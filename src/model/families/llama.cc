@@ -1,4 +1,5 @@
-// Llama 1 to 3, Yi, Vicuna, SmolLM: separate projections, RoPE over halves, SwiGLU.
+// Llama 1 to 3, Yi, Vicuna, SmolLM; Mistral; Qwen2 and 2.5; MiniCPM: separate projections. They
+// differ in biases, windows, scales and RoPE, all of which the configuration says.
 
 #include <fmt/format.h>
 
@@ -18,7 +19,8 @@ ModelNames LlamaNames(const HfConfig& config) {
     layer.k = name("self_attn.k_proj.weight");
     layer.v = name("self_attn.v_proj.weight");
     layer.o = name("self_attn.o_proj.weight");
-    layer.post_norm = name("post_attention_layernorm.weight");
+    // Before the MLP, in spite of its name.
+    layer.mlp_input_norm = name("post_attention_layernorm.weight");
     layer.gate = name("mlp.gate_proj.weight");
     layer.up = name("mlp.up_proj.weight");
     layer.down = name("mlp.down_proj.weight");
