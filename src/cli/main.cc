@@ -7,6 +7,7 @@
 
 #include "quarry/version.h"
 
+#include "cli/convert_command.h"
 #include "cli/exit_code.h"
 #include "cli/inspect_command.h"
 #include "cli/run_command.h"
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
   int exit_code = cli::kExitOk;
   cli::AddRunCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
+  cli::AddConvertCommand(app, &exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version

@@ -20,6 +20,7 @@
 #include "quarry/status.h"
 
 #include "base/file.h"
+#include "format/weight_view.h"
 #include "tensor/weight_type.h"
 
 namespace quarry {
@@ -64,13 +65,6 @@ struct GgufTensorInfo {
   uint64_t offset = 0;         // from the start of the data
 };
 
-// The elements of a tensor, valid as long as its file. No alignment is promised.
-struct WeightView {
-  WeightType type = WeightType::kF32;
-  std::span<const int64_t> shape;   // outermost first
-  std::span<const std::byte> data;  // RowBytes(type, shape.back()) for each row
-};
-
 // A checked file of version 2 or 3, little-endian. Movable; reading is thread-safe.
 class GgufFile {
  public:
@@ -109,19 +103,18 @@ bool IsGgufPath(const std::filesystem::path& path);
 
 // A model in one file, or in the parts name-00001-of-0000N.gguf of which the first is named. The
 // metadata is the first part's.
-class GgufModel {
+class GgufModel final : public TensorSource {
  public:
   static Result<GgufModel> Open(const std::filesystem::path& path, const GgufLimits& limits = {});
 
   const GgufFile& metadata() const { return parts_.front(); }
-  // Sorted.
-  const std::vector<std::string_view>& names() const { return names_; }
-  bool Contains(std::string_view tensor) const;
-  Result<WeightView> Find(std::string_view tensor) const;
+  const std::vector<std::string>& names() const override { return names_; }
+  bool Contains(std::string_view tensor) const override;
+  Result<WeightView> Find(std::string_view tensor) const override;
 
  private:
   std::vector<GgufFile> parts_;
-  std::vector<std::string_view> names_;
+  std::vector<std::string> names_;
 };
 
 // Typed access to metadata, in the manner of JsonReader: the first failure goes to `error`; after

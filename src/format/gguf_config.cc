@@ -156,9 +156,10 @@ class ConfigReader {
       in_.Reject(Key("rope.dimension_count"), "must be even");
     }
     if (!error_.ok()) return;
-    rope.adjacent_pairs = c.family == ModelFamily::kChatGlm || c.family == ModelFamily::kGlm ||
-                          c.family == ModelFamily::kGlm4;
-    if (GgufPermutesHeads(c.family) && rope.rotated_dims != c.head_dim) {
+    const bool permuted = GgufPermutesHeads(c.family);
+    rope.adjacent_pairs = permuted || c.family == ModelFamily::kChatGlm ||
+                          c.family == ModelFamily::kGlm || c.family == ModelFamily::kGlm4;
+    if (permuted && rope.rotated_dims != c.head_dim) {
       in_.Reject(Key("rope.dimension_count"), fmt::format("must be key_length ({})", c.head_dim),
                  StatusCode::kUnsupported);
     }

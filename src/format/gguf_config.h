@@ -14,13 +14,14 @@ namespace quarry {
 // embeddings, frequency factors.
 //
 // RoPE: rope_freqs.weight and rope_factors_{long,short}.weight become factor lists. Llama and
-// MiniCPM files hold q and k in the order of adjacent pairs; the result says halves, which is right
-// once the rows are put back (see GgufSource).
+// MiniCPM files hold q and k in the order of adjacent pairs, though the checkpoints they were made
+// from have halves: rope.adjacent_pairs says what the file has.
 Result<HfConfig> ReadGgufConfig(const GgufModel& model);
 
 // The value of general.architecture for a family.
 std::string_view GgufArchitectureOf(ModelFamily family);
-// Whether the family's files have q and k in another order of rows than the checkpoint.
+// Whether writing a file puts the rows of q and k, halves in the checkpoint, in the order of
+// adjacent pairs.
 bool GgufPermutesHeads(ModelFamily family);
 
 }  // namespace quarry

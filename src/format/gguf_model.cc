@@ -53,7 +53,7 @@ Result<GgufModel> GgufModel::Open(const std::filesystem::path& path, const GgufL
     }
   }
   for (const GgufFile& part : model.parts_) {
-    for (const GgufTensorInfo& t : part.tensors()) model.names_.push_back(t.name);
+    for (const GgufTensorInfo& t : part.tensors()) model.names_.emplace_back(t.name);
   }
   std::sort(model.names_.begin(), model.names_.end());
   const auto twice = std::adjacent_find(model.names_.begin(), model.names_.end());

@@ -134,8 +134,6 @@ std::string GgufBuilder::Header() const {
   return out;
 }
 
-uint64_t GgufBuilder::file_bytes() const { return Header().size() + data_bytes_; }
-
 Status WriteGguf(const std::filesystem::path& path, const GgufBuilder& builder,
                  FunctionRef<Status(size_t, GgufSink)> produce) {
   Result<AtomicFile> file = AtomicFile::Create(path);

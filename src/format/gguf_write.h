@@ -42,8 +42,8 @@ class GgufBuilder {
   const std::vector<Tensor>& tensors() const { return tensors_; }
   // Everything before the data, padded.
   std::string Header() const;
-  // Of the whole file.
-  uint64_t file_bytes() const;
+  // Of all tensors, padded.
+  uint64_t data_bytes() const { return data_bytes_; }
 
  private:
   void Key(std::string_view key, GgufType type);

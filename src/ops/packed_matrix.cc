@@ -15,9 +15,11 @@ namespace {
 constexpr int64_t kPanel = kernels::kWeightPanel;
 
 // What the rows of a part are held as.
-WeightType HeldAs(const MatrixRows& rows, const PackTarget& target) {
+WeightType HeldAs(const MatrixRows& rows, int64_t k, const PackTarget& target) {
   if (IsQuantized(rows.type)) return rows.type;
-  if (IsQuantized(target.quantize)) return target.quantize;
+  if (IsQuantized(target.quantize) && k % BlockOf(target.quantize).values == 0) {
+    return target.quantize;
+  }
   return WeightTypeOf(target.dtype);
 }
 
@@ -47,7 +49,7 @@ int64_t PackedMatrix::PanelBytes(WeightType type, int64_t k) {
 void PackedMatrix::SetColumn(int64_t p, int column, const MatrixRows& rows, int64_t from) {
   const WeightType type = panel_type(p);
   std::byte* out = data_.data() + panels_[static_cast<size_t>(p)].begin;
-  const std::byte* row = rows.data + rows.Stored(from) * RowBytes(rows.type, k_);
+  const std::byte* row = rows.data + from * RowBytes(rows.type, k_);
   if (type != rows.type || !IsQuantized(type)) {
     wide_.resize(static_cast<size_t>(k_));
     DequantizeRow(rows.type, row, k_, wide_.data());
@@ -81,7 +83,7 @@ PackedMatrix PackedMatrix::Stack(std::span<const MatrixRows> parts, int64_t k,
   int64_t begin = 0;
   bool mixed = false;  // a panel has rows of several types
   for (const MatrixRows& part : parts) {
-    const WeightType type = HeldAs(part, target);
+    const WeightType type = HeldAs(part, k, target);
     for (int64_t p = begin / kPanel; p * kPanel < begin + part.n; ++p) {
       mixed = mixed || (p * kPanel < begin && types[static_cast<size_t>(p)] != type);
       types[static_cast<size_t>(p)] = type;
@@ -105,8 +107,8 @@ PackedMatrix PackedMatrix::Interleave(const MatrixRows& gate, const MatrixRows& 
   QUARRY_CHECK(gate.n == up.n, "gate and up differ in size");
   std::vector<WeightType> types;
   for (int64_t i = 0; i < CeilDiv(gate.n, kPanel); ++i) {
-    types.push_back(HeldAs(gate, target));
-    types.push_back(HeldAs(up, target));
+    types.push_back(HeldAs(gate, k, target));
+    types.push_back(HeldAs(up, k, target));
   }
   PackedMatrix out(types, 2 * gate.n, k);
   for (int64_t i = 0; i < gate.n; ++i) {

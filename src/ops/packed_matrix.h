@@ -32,22 +32,12 @@ struct MatrixRows {
   const std::byte* data = nullptr;
   WeightType type = WeightType::kF32;
   int64_t n = 0;
-  // Above 0: the rows of every head of this many are in the order of adjacent RoPE pairs, and row
-  // p + r * head_rows / 2 of a head is taken from row 2 p + r (r is 0 or 1).
-  int64_t paired_head_rows = 0;
-
-  // Which stored row is row i.
-  int64_t Stored(int64_t i) const {
-    if (paired_head_rows == 0) return i;
-    const int64_t half = paired_head_rows / 2, in_head = i % paired_head_rows;
-    return i - in_head + 2 * (in_head % half) + in_head / half;
-  }
 };
 
 // What a matrix is held as.
 struct PackTarget {
   DType dtype = DType::kF32;  // of rows that are not quantised: kF32 or kBF16
-  // Quantise those rows on loading; kF32: leave them.
+  // Quantise those rows on loading, where k is a multiple of the block; kF32: leave them.
   WeightType quantize = WeightType::kF32;
 };
 
@@ -57,7 +47,7 @@ class PackedMatrix {
 
   // The parts stacked on top of each other. Quantised parts stay as they are, each panel in the
   // type of its rows; parts of several types that do not end where a panel does are widened to
-  // target.dtype. REQUIRES: k even; quantised parts and target.quantize: k a multiple of the block.
+  // target.dtype. REQUIRES: k even, and for quantised parts a multiple of the block.
   static PackedMatrix Stack(std::span<const MatrixRows> parts, int64_t k, const PackTarget& target);
   static PackedMatrix Stack(std::span<const MatrixRows> parts, int64_t k, DType dtype) {
     return Stack(parts, k, PackTarget{dtype});
