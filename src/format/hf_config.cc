@@ -223,7 +223,7 @@ void CheckMustBe(const JsonReader& in, std::string_view key, bool required, bool
 }
 
 // Keys whose other values mean a computation that Quarry does not have.
-void CheckSupported(const JsonReader& in, const HfConfig& config) {
+void CheckSupported(const JsonReader& in, HfConfig& config) {
   if (in.Has("quantization_config")) {
     in.Fail(Unsupported(fmt::format(
         "{} is set, must be absent: load the model's unquantised weights, in F32, F16 or BF16",
@@ -238,6 +238,10 @@ void CheckSupported(const JsonReader& in, const HfConfig& config) {
     CheckMustBe(in, "multi_query_attention", true, false);
     in.IntOr("quantization_bit", 0, 0, 0);
     return;
+  }
+  if (in.Has("dual_chunk_attention_config")) {
+    config.notes.push_back(fmt::format("{}: not used, attention is what the run asks for",
+                                       in.Name("dual_chunk_attention_config")));
   }
   const std::string act = in.StringOr("hidden_act", "silu");
   if (in.ok() && act != "silu" && act != "swish") {

@@ -137,5 +137,69 @@ TEST(AttentionPlan, CountsColumnsRowsAndDuplicates) {
   EXPECT_EQ(plan.AttendedPairs(10), 12 + 2 - 3);
 }
 
+// ---- sliding windows of the model -----------------------------------------------------------------
+
+TEST(AttentionPlan, AWindowNarrowsTrueDistancesOnly) {
+  AttentionPlan plan;
+  plan.Add(Whole(2, 3, Mask::Causal()));
+  plan.AddSpan({0, 13});
+  plan.Add(Whole(2, 3, Mask::Band(3)));
+  plan.AddSpan({8, 13});
+  Segment capped = Whole(2, 3, Mask::Beyond(3));
+  capped.position = PositionRule::Capped(2);
+  plan.Add(capped);
+  plan.AddSpan({0, 4});
+  Segment slot = capped;
+  slot.position = PositionRule::Slot(5);
+  plan.Add(slot);
+  plan.AddColumn(1);
+  plan.LimitToWindow(10, 5);
+  const auto segments = plan.segments();
+  ASSERT_EQ(segments.size(), 4u);
+  EXPECT_EQ(segments[0].mask.lo(10), 6);
+  EXPECT_EQ(segments[0].mask.hi(10), 11);
+  EXPECT_EQ(segments[1].mask.lo(10), 8);  // narrower than the window already
+  EXPECT_EQ(segments[2].mask.lo(10), 0);
+  EXPECT_EQ(segments[3].mask.lo(10), 0);
+  EXPECT_THAT(plan.columns(segments[3]), ElementsAre(1));
+}
+
+struct ColumnsRow {
+  const char* name;
+  std::vector<TokenPos> columns;
+  int64_t width;
+  std::vector<TokenPos> stay;     // columns
+  std::vector<TokenRange> spans;  // of the new segment
+};
+
+TEST(AttentionPlan, ColumnsOutsideOfAWindow) {
+  // Rows at 10, 11 and 12.
+  const ColumnsRow rows[] = {
+      {"all inside", {8, 9}, 5, {8, 9}, {}},
+      {"all outside", {1, 5}, 5, {}, {}},
+      {"one row sees it", {6}, 5, {}, {{6, 7}}},
+      {"two rows see it", {7}, 5, {}, {{7, 8}}},
+      {"of each kind", {0, 5, 6, 7, 8, 9}, 5, {8, 9}, {{6, 8}}},
+      {"only the query itself", {9, 10}, 1, {}, {{10, 11}}},
+      {"wider than the text", {0, 9}, 100, {0, 9}, {}},
+      {"none", {}, 5, {}, {}},
+  };
+  for (const ColumnsRow& row : rows) {
+    SCOPED_TRACE(row.name);
+    AttentionPlan plan;
+    plan.Add(Whole(1, 3, Mask::Causal()));
+    for (TokenPos t : row.columns) plan.AddColumn(t);
+    plan.LimitToWindow(10, row.width);
+    const auto segments = plan.segments();
+    EXPECT_THAT(plan.columns(segments[0]), testing::ElementsAreArray(row.stay));
+    ASSERT_EQ(segments.size(), row.spans.empty() ? 1u : 2u);
+    if (row.spans.empty()) continue;
+    EXPECT_THAT(plan.spans(segments[1]), testing::ElementsAreArray(row.spans));
+    EXPECT_THAT(plan.columns(segments[1]), IsEmpty());
+    EXPECT_EQ(segments[1].rows.end, 3);
+    EXPECT_EQ(segments[1].mask.lo(10), 10 - row.width + 1);
+  }
+}
+
 }  // namespace
 }  // namespace quarry

@@ -258,7 +258,7 @@ TEST_F(BrokenModel, ShapeMismatch) {
 }
 TEST_F(BrokenModel, MissingTensor) {
   Replace("config.json", "\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7");
-  ExpectError(3, "layers.6");
+  ExpectError(4, "layers.6");
 }
 TEST_F(BrokenModel, AbsurdConfig) {
   Replace("config.json", "\"num_hidden_layers\": 6", "\"num_hidden_layers\": 6000000000");

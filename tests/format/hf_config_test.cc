@@ -105,6 +105,13 @@ TEST(HfConfig, MistralsClassHasDefaultsOfItsOwn) {
   EXPECT_THAT(Parsed(With(m, {{"sliding_window", 24}})).windows, ElementsAre(24, 24, 24));
 }
 
+TEST(HfConfig, AttentionOfAFileIsNoted) {
+  const json q = With(Minimal("Qwen2ForCausalLM"),
+                      {{"dual_chunk_attention_config", {{"chunk_size", 262144}}}});
+  EXPECT_THAT(Parsed(q).notes, ElementsAre("config.json: dual_chunk_attention_config: not used, "
+                                           "attention is what the run asks for"));
+}
+
 TEST(HfConfig, HeadDimensions) {
   EXPECT_EQ(Parsed(Minimal("Qwen3ForCausalLM")).head_dim, 128);
   EXPECT_EQ(Parsed(With(Minimal("LlamaForCausalLM"), {{"head_dim", nullptr}})).head_dim, 16);

@@ -60,8 +60,9 @@ const Row kRows[] = {
 class ModelFiles : public testing::Test {
  protected:
   void SetUp() override {
-    models_ = FindGolden("models");
-    if (!models_) GTEST_SKIP() << "no golden/models";
+    models_ = FindGolden("models/yi");
+    if (!models_) GTEST_SKIP() << "no golden vectors models/yi";
+    models_ = models_->parent_path();
   }
   HfConfig Config(std::string_view folder) const {
     const auto config = LoadHfConfig(*models_ / folder);

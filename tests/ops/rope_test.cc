@@ -93,5 +93,29 @@ TEST(Rope, RotatesPairsOfHalvesAndLeavesTheRest) {
   }
 }
 
+// A raw key is a key at position 0, with its magnitude moved to the query: both products agree.
+TEST(Rope, QueriesForRawKeysTakeTheMagnitudeOver) {
+  Rng rng(2);
+  const auto& kernels = **kernels::ChooseKernelsFromEnvironment();
+  for (const int rotated : {24, 16, 8}) {
+    const Rope rope(PlainFrequencies(rotated, 10000, 1), 1.25, 24);
+    std::vector<float> cos(12), sin(12), cos0(12), sin0(12);
+    rope.Angles(77, 1, cos.data(), sin.data());
+    rope.Angles(0, 1, cos0.data(), sin0.data());
+    const std::vector<float> q = RandomFloats(rng, 24), k = RandomFloats(rng, 24);
+    std::vector<float> turned(24), turned_key(24), for_raw(24);
+    rope.Rotate(kernels, q.data(), cos.data(), sin.data(), turned.data());
+    rope.Rotate(kernels, k.data(), cos0.data(), sin0.data(), turned_key.data());
+    rope.RotateForRawKeys(kernels, q.data(), cos.data(), sin.data(), for_raw.data());
+    double want = 0, got = 0;
+    for (size_t i = 0; i < 24; ++i) {
+      want += static_cast<double>(turned[i]) * static_cast<double>(turned_key[i]);
+      got += static_cast<double>(for_raw[i]) * static_cast<double>(k[i]);
+    }
+    // Each of 24 terms is at most 1.25^2 * 2 and off by a few roundings.
+    EXPECT_NEAR(got, want, 24 * 3.2 * 4 * 0x1p-24) << rotated;
+  }
+}
+
 }  // namespace
 }  // namespace quarry
