@@ -1,4 +1,5 @@
 #include "quarry/convert.h"
+#include "quarry/tokenizer.h"
 
 #include <algorithm>
 #include <new>
@@ -51,7 +52,9 @@ class Converter {
         !s.ok()) {
       return s.WithPrefix(options_.model.string());
     }
-    WriteEndTokens(options_.model, files_.config, builder_);
+    const Result<Tokenizer> tokenizer = Tokenizer::Load(options_.model);
+    if (!tokenizer.ok()) return tokenizer.status();
+    WriteEndTokens(options_.model, files_.config, tokenizer->eos_id(), builder_);
     if (Status s = PlanTensors(); !s.ok()) return s;
     for (const std::string& note : notes_) {
       if (options_.log) options_.log(LogLevel::kInfo, note);

@@ -127,9 +127,12 @@ void WriteEndTokens(const std::filesystem::path& folder, const HfConfig& config,
   if (generation.ok() && !generation->eos_ids.empty()) ends = generation->eos_ids;
   std::erase_if(ends, [&](TokenId id) { return id >= config.vocab_size; });
   set("tokenizer.ggml.bos_token_id", config.bos_ids, 0);
-  set("tokenizer.ggml.eos_token_id", ends, 0);
-  set("tokenizer.ggml.eot_token_id", ends, 1);
-  set("tokenizer.ggml.eom_token_id", ends, 2);
+  // The tokenizer's end token comes first, others beside it.
+  if (own_eos) std::erase(ends, *own_eos);
+  const size_t first = own_eos || out.Has("tokenizer.ggml.eos_token_id") ? 0 : 1;
+  if (first == 1) set("tokenizer.ggml.eos_token_id", ends, 0);
+  set("tokenizer.ggml.eot_token_id", ends, first);
+  set("tokenizer.ggml.eom_token_id", ends, first + 1);
   set("tokenizer.ggml.padding_token_id", config.pad_ids, 0);
 }
 

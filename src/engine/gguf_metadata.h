@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ Status WriteGgufMetadata(const HfConfig& config, WeightType type, GgufBuilder& o
                          std::vector<std::string>& notes);
 
 // The ids of begin, end and padding tokens, of config.json and generation_config.json in `folder`,
-// that the tokenizer has not written yet.
-void WriteEndTokens(const std::filesystem::path& folder, const HfConfig& config, GgufBuilder& out);
+// that the tokenizer has not written yet. own_eos: the end token that it has.
+void WriteEndTokens(const std::filesystem::path& folder, const HfConfig& config,
+                    std::optional<TokenId> own_eos, GgufBuilder& out);
 
 // What frequencies are divided by, [rotated_dims / 2], for llama3 scaling; empty for others.
 std::vector<double> GgufRopeFactors(const RopeSpec& rope);

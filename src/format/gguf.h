@@ -106,6 +106,9 @@ bool IsGgufPath(const std::filesystem::path& path);
 class GgufModel final : public TensorSource {
  public:
   static Result<GgufModel> Open(const std::filesystem::path& path, const GgufLimits& limits = {});
+  // One file in memory; see GgufFile::FromBytes.
+  static Result<GgufModel> FromBytes(std::span<const std::byte> bytes, std::string_view name,
+                                     const GgufLimits& limits = {});
 
   const GgufFile& metadata() const { return parts_.front(); }
   const std::vector<std::string>& names() const override { return names_; }
@@ -113,6 +116,9 @@ class GgufModel final : public TensorSource {
   Result<WeightView> Find(std::string_view tensor) const override;
 
  private:
+  // Fills names_ from parts_.
+  Status Index();
+
   std::vector<GgufFile> parts_;
   std::vector<std::string> names_;
 };

@@ -52,16 +52,29 @@ Result<GgufModel> GgufModel::Open(const std::filesystem::path& path, const GgufL
       model.parts_.push_back(std::move(*part));
     }
   }
-  for (const GgufFile& part : model.parts_) {
-    for (const GgufTensorInfo& t : part.tensors()) model.names_.emplace_back(t.name);
-  }
-  std::sort(model.names_.begin(), model.names_.end());
-  const auto twice = std::adjacent_find(model.names_.begin(), model.names_.end());
-  if (twice != model.names_.end()) {
-    return CorruptData(
-        fmt::format("{}: tensor {} is in two of the parts", path.string(), Quoted(*twice)));
-  }
+  if (const Status s = model.Index(); !s.ok()) return s;
   return model;
+}
+
+Result<GgufModel> GgufModel::FromBytes(std::span<const std::byte> bytes, std::string_view name,
+                                       const GgufLimits& limits) {
+  Result<GgufFile> file = GgufFile::FromBytes(bytes, name, limits);
+  if (!file.ok()) return file.status();
+  GgufModel model;
+  model.parts_.push_back(std::move(*file));
+  if (const Status s = model.Index(); !s.ok()) return s;
+  return model;
+}
+
+Status GgufModel::Index() {
+  for (const GgufFile& part : parts_) {
+    for (const GgufTensorInfo& t : part.tensors()) names_.emplace_back(t.name);
+  }
+  std::sort(names_.begin(), names_.end());
+  const auto twice = std::adjacent_find(names_.begin(), names_.end());
+  if (twice == names_.end()) return OkStatus();
+  return CorruptData(
+      fmt::format("{}: tensor {} is in two of the parts", metadata().name(), Quoted(*twice)));
 }
 
 bool GgufModel::Contains(std::string_view tensor) const {

@@ -59,6 +59,7 @@ const std::vector<GgufPreTokenizer>& Entries() {
       {{"falcon"},
        {{Kind::kPunctuation, ""},
         {Kind::kGpt2, ""},
+        {Kind::kAlphabet, ""},
         {Kind::kDigitRuns, ""},
         Split("[0-9][0-9][0-9]")}},
       {{"default"},
@@ -68,6 +69,10 @@ const std::vector<GgufPreTokenizer>& Entries() {
         Split("[0-9][0-9][0-9]")}},
   };
   return entries;
+}
+
+std::unique_ptr<PreTokenizer> MakeAlphabet() {
+  return std::make_unique<ByteLevelPreTokenizer>(/*add_prefix_space=*/false, nullptr);
 }
 
 }  // namespace
@@ -112,7 +117,7 @@ std::string WithEscapedLineEnds(std::string_view pattern) {
 
 Result<std::unique_ptr<PreTokenizer>> MakePreTokenizer(const GgufPreTokenizer& entry) {
   std::vector<std::unique_ptr<PreTokenizer>> parts;
-  // The alphabet is written at the end, so that every step sees text.
+  bool written = false;  // in the alphabet
   for (const PreTokenizerStep& step : entry.steps) {
     switch (step.kind) {
       case Kind::kSplit: {
@@ -138,9 +143,13 @@ Result<std::unique_ptr<PreTokenizer>> MakePreTokenizer(const GgufPreTokenizer& e
         parts.push_back(std::move(*split));
         break;
       }
+      case Kind::kAlphabet:
+        parts.push_back(MakeAlphabet());
+        written = true;
+        break;
     }
   }
-  parts.push_back(std::make_unique<ByteLevelPreTokenizer>(/*add_prefix_space=*/false, nullptr));
+  if (!written) parts.push_back(MakeAlphabet());
   return std::unique_ptr<PreTokenizer>(std::make_unique<PreTokenizerSequence>(std::move(parts)));
 }
 

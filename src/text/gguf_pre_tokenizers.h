@@ -14,7 +14,7 @@
 
 namespace quarry::text {
 
-// What a pre-tokenizer does to a text, before its pieces are written in the byte-level alphabet.
+// One thing that a pre-tokenizer does to a text.
 struct PreTokenizerStep {
   enum class Kind {
     kSplit,        // isolate the matches of `pattern`
@@ -22,6 +22,7 @@ struct PreTokenizerStep {
     kDigitRuns,    // runs of digits
     kPunctuation,  // runs of punctuation
     kGpt2,         // GPT-2's expression
+    kAlphabet,     // write bytes as letters, which later steps see; otherwise that comes last
   };
   Kind kind;
   std::string pattern;  // of kSplit

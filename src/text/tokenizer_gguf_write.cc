@@ -101,6 +101,7 @@ bool ReadSteps(JsonFields& fields, std::vector<PreTokenizerStep>& steps, bool& b
   if (type == "ByteLevel") {
     byte_level = true;
     if (fields.Bool("use_regex", true)) steps.push_back({Kind::kGpt2, ""});
+    steps.push_back({Kind::kAlphabet, ""});
     return fields.ok() && !fields.Bool("add_prefix_space", true);
   }
   if (type == "Digits") {
@@ -149,8 +150,10 @@ bool ReadMarks(JsonFields& fields, bool& marks, bool& prefix) {
   return pattern->OptionalString("String") == " " && fields.OptionalString("content") == kMark;
 }
 
-Status WriteByteLevel(JsonFields& model, const std::vector<PreTokenizerStep>& steps, Arrays a,
+Status WriteByteLevel(JsonFields& model, std::vector<PreTokenizerStep> steps, Arrays a,
                       GgufBuilder& out) {
+  // Entries leave it to the end, where nothing comes after it.
+  if (steps.back().kind == PreTokenizerStep::Kind::kAlphabet) steps.pop_back();
   const GgufPreTokenizer* pre = FindGgufPreTokenizer(steps, model.Bool("ignore_merges", false));
   if (pre == nullptr) {
     return Unsupported("tokenizer.json: no GGUF name stands for this pre_tokenizer");
@@ -226,7 +229,7 @@ Status WriteJson(const fs::path& file, int64_t vocab_size, GgufBuilder& out) {
     fits = pre->OptionalString("type") == "Metaspace" ? ReadMarks(*pre, marks, prefix)
                                                       : ReadSteps(*pre, steps, byte_level);
   }
-  if (byte_level && fits) return WriteByteLevel(*model, steps, std::move(*arrays), out);
+  if (byte_level && fits) return WriteByteLevel(*model, std::move(steps), std::move(*arrays), out);
   if (auto normalizer = root.Object("normalizer")) fits = ReadMarks(*normalizer, marks, prefix);
   if (marks && fits && model->Bool("byte_fallback", false)) {
     return WritePieces(*model, prefix, parts->model->vocabulary(), std::move(*arrays), out);
@@ -307,6 +310,7 @@ Status WriteGgufTokenizer(const fs::path& folder, int64_t vocab_size, GgufBuilde
   builder.SetBool("tokenizer.ggml.add_bos_token", add_bos);
   builder.SetBool("tokenizer.ggml.add_eos_token", add_eos);
   if (bos) builder.SetU32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(*bos));
+  if (eos) builder.SetU32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(*eos));
   return WriteTemplates(folder, builder);
 }
 
