@@ -25,7 +25,8 @@ test: build
 	@ctest --preset release -j $(JOBS)
 
 demo: build
-	@examples/demo/run.sh $(BUILD)/bin/quarry
+	@$(BUILD)/bin/quarry-demo models/needle-5m data/pride_and_prejudice.txt \
+	  models/needle-5m/inf-llm.yaml $(DEMO_ARGS)
 
 format:
 	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format -i

@@ -102,8 +102,56 @@ struct QLlmConfig : InfLlmConfig {
   friend bool operator==(const QLlmConfig&, const QLlmConfig&) = default;
 };
 
-using AttentionConfig =
-    std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig, QLlmConfig>;
+// Which pages compete for a query's budget.
+enum class QuestSelection {
+  kKernel,  // all but the last, which is always kept; everything where everything fits
+  kEval,    // all, at least three are kept: the authors' accuracy evaluation, exactly
+};
+
+// Whose page scores decide together.
+enum class QuestGroup {
+  kPerHead,  // every query head keeps its own pages
+  kMean,     // one list per KV head, by the mean of its query heads' scores
+  kMax,      // one list per KV head, by the largest score
+};
+
+// Quest (Tang et al., arXiv:2406.10774): a decoding step attends to the pages whose keys, by their
+// smallest and largest value per channel, may match the query best. Prompts are attended densely.
+struct QuestConfig {
+  static constexpr std::string_view kName = "quest";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kDecodeOnly;
+  int64_t page_size = 16;       // [S]
+  int64_t token_budget = 1024;  // [T]; floor(T / S) pages, the last one included
+  int64_t dense_layers = 2;     // the first layers attend to everything
+  QuestSelection selection = QuestSelection::kKernel;
+  QuestGroup group_score = QuestGroup::kPerHead;
+  Status Validate() const;
+  friend bool operator==(const QuestConfig&, const QuestConfig&) = default;
+};
+
+// H2O (Zhang et al., arXiv:2306.14048): while decoding, a KV head keeps the tokens that received
+// the most attention so far, and the latest.
+struct H2oConfig {
+  static constexpr std::string_view kName = "h2o";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
+  int64_t heavy_size = 512;   // tokens kept for their attention
+  int64_t recent_size = 512;  // latest tokens
+  Status Validate() const;
+  friend bool operator==(const H2oConfig&, const H2oConfig&) = default;
+};
+
+// TOVA (Oren et al., arXiv:2401.06104): while decoding, a layer keeps the tokens that the last
+// query attended to most.
+struct TovaConfig {
+  static constexpr std::string_view kName = "tova";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kEither;
+  int64_t cache_size = 1024;
+  Status Validate() const;
+  friend bool operator==(const TovaConfig&, const TovaConfig&) = default;
+};
+
+using AttentionConfig = std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig,
+                                     QLlmConfig, QuestConfig, H2oConfig, TovaConfig>;
 
 // Every method's name, in the order of the documentation.
 std::vector<std::string_view> MethodNames();

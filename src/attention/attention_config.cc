@@ -109,6 +109,34 @@ Status QLlmConfig::Validate() const {
                                      question_weight, kMaxQuestionWeight));
 }
 
+Status QuestConfig::Validate() const {
+  const bool eval = selection == QuestSelection::kEval;
+  if (Status s = CheckRange(kName, "page_size", page_size, 1, kMaxBlockSize); !s.ok()) return s;
+  // The kernel path always keeps the last page; the evaluation path keeps three whatever is asked.
+  const int64_t least = eval ? 1 : page_size;
+  if (token_budget < least || token_budget > kMaxTokens) {
+    return InvalidArgument(fmt::format(
+        "{}: token_budget is {}, must be between {} and {}", kName, token_budget,
+        eval ? std::string("1") : fmt::format("page_size ({})", page_size), kMaxTokens));
+  }
+  Status s = CheckRange(kName, "dense_layers", dense_layers, 0, kMaxTokens);
+  if (!s.ok() || !eval || group_score == QuestGroup::kPerHead) return s;
+  return InvalidArgument(
+      fmt::format("{}: group_score must be per-head where selection is eval", kName));
+}
+
+Status H2oConfig::Validate() const {
+  const Status s = First({CheckRange(kName, "heavy_size", heavy_size, 0, kMaxTokens),
+                          CheckRange(kName, "recent_size", recent_size, 0, kMaxTokens)});
+  if (!s.ok() || heavy_size + recent_size > 0) return s;
+  return InvalidArgument(
+      fmt::format("{}: heavy_size and recent_size are 0, one must be at least 1", kName));
+}
+
+Status TovaConfig::Validate() const {
+  return CheckRange(kName, "cache_size", cache_size, 1, kMaxTokens);
+}
+
 std::vector<std::string_view> MethodNames() {
   std::vector<std::string_view> names;
   ForEachMethod([&](const auto& config) { names.push_back(config.kName); });

@@ -95,10 +95,14 @@ void PrintStats(const GenerateResult& r, const Engine& engine) {
                    HumanBytes(r.kv_bytes)));
   line(fmt::format("density   {:.2f} % of the causal query-key pairs", 100 * r.density));
   if (r.blocks_retrieved > 0) {
-    line(fmt::format(
-        "blocks    {} in memory, {} retrieved, {:.1f} % found in the fast tier",
-        WithCommas(r.memory_blocks), WithCommas(r.blocks_retrieved),
-        100.0 * static_cast<double>(r.cache_hits) / static_cast<double>(r.blocks_retrieved)));
+    std::string blocks = fmt::format("blocks    {} in memory, {} retrieved",
+                                     WithCommas(r.memory_blocks), WithCommas(r.blocks_retrieved));
+    if (r.cache_hits > 0) {
+      blocks += fmt::format(
+          ", {:.1f} % found in the fast tier",
+          100.0 * static_cast<double>(r.cache_hits) / static_cast<double>(r.blocks_retrieved));
+    }
+    line(blocks);
   }
 }
 

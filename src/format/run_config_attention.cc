@@ -15,6 +15,8 @@ constexpr std::string_view kMasks[] = {"reference", "strict"};
 constexpr std::string_view kQuestionModes[] = {"reference", "strict"};
 constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",     "normalized_l2",
                                               "dot_minus_l2", "angular", "pearson"};
+constexpr std::string_view kQuestSelections[] = {"kernel", "eval"};
+constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max"};
 
 using Notes = std::vector<std::string>;
 
@@ -69,6 +71,20 @@ void ReadMethod(YamlReader& in, QLlmConfig& c, Notes& notes) {
   c.question_weight = in.Number("question_weight", QLlmConfig::kName);
   c.question_mode = ReadEnum(in, "question_mode", kQuestionModes, c.question_mode);
   c.block_similarity = ReadEnum(in, "block_similarity", kSimilarities, c.block_similarity);
+}
+void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
+  c.page_size = in.IntOr("page_size", c.page_size);
+  c.token_budget = in.IntOr("token_budget", c.token_budget);
+  c.dense_layers = in.IntOr("dense_layers", c.dense_layers);
+  c.selection = ReadEnum(in, "selection", kQuestSelections, c.selection);
+  c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+}
+void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {
+  c.heavy_size = in.IntOr("heavy_size", c.heavy_size);
+  c.recent_size = in.IntOr("recent_size", c.recent_size);
+}
+void ReadMethod(YamlReader& in, TovaConfig& c, Notes&) {
+  c.cache_size = in.IntOr("cache_size", c.cache_size);
 }
 
 }  // namespace

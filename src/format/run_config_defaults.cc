@@ -27,6 +27,14 @@ std::string Keys(const QLlmConfig& c) {
   return Keys(static_cast<const InfLlmConfig&>(c)) +
          fmt::format("  question_weight: {}\n", c.question_weight);
 }
+std::string Keys(const QuestConfig& c) {
+  return fmt::format("  page_size: {}\n  token_budget: {}\n  dense_layers: {}\n", c.page_size,
+                     c.token_budget, c.dense_layers);
+}
+std::string Keys(const H2oConfig& c) {
+  return fmt::format("  heavy_size: {}\n  recent_size: {}\n", c.heavy_size, c.recent_size);
+}
+std::string Keys(const TovaConfig& c) { return fmt::format("  cache_size: {}\n", c.cache_size); }
 
 }  // namespace
 

@@ -73,6 +73,22 @@ struct GemvQuantArgs {
   int64_t y_stride;
 };
 
+// Linear forms over the channels of 16 pages at once: for every query row r and lane i
+//   scores[r * stride + i] = sum over d of up[r][d] * high[d][i] + down[r][d] * low[d][i]
+// With up = max(q, 0) and down = min(q, 0) that is the largest q . k of any key between low and
+// high, channel by channel.
+struct PageBoundArgs {
+  DType dtype;      // of the panels
+  int head_dim;     // multiple of 8
+  int rows;         // query rows
+  const float* up;  // [rows][head_dim]
+  const float* down;
+  const void* high;  // a key panel whose lanes are pages: per channel, the largest key
+  const void* low;   // the smallest
+  float* scores;     // all 16 lanes are written
+  int64_t stride;
+};
+
 struct KernelTable {
   std::string_view isa;
   // Whether matrix products on this set are faster with bf16 operands than with f32 ones.
@@ -90,6 +106,15 @@ struct KernelTable {
                       void* panel);
   // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other.
   void (*dot_rows)(DType, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
+
+  // ---- selection ------------------------------------------------------------------------------
+  // low[d] = min(low[d], key), high[d] = max(high[d], key) over lanes [begin, end) of a key panel.
+  void (*key_range)(DType, const void* panel, int head_dim, int begin, int end, float* low,
+                    float* high);
+  void (*page_bounds)(const PageBoundArgs&);
+  // Indices of the k largest of n scores, ascending. Of equal scores the lower index comes first;
+  // NaN ranks below everything. 0 <= k <= n < 2^31.
+  void (*top_k)(const float* scores, int64_t n, int64_t k, int32_t* out);
 
   // ---- linear layers --------------------------------------------------------------------------
   void (*gemv_f32)(const GemvArgs&);

@@ -14,7 +14,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(AttentionConfig, DefaultsAreValidAndNameThemselves) {
-  EXPECT_THAT(MethodNames(), ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm"));
+  EXPECT_THAT(MethodNames(), ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm",
+                                         "quest", "h2o", "tova"));
   for (std::string_view name : MethodNames()) {
     const auto config = DefaultAttentionConfig(name);
     ASSERT_TRUE(config.ok()) << name;
@@ -114,6 +115,40 @@ TEST(AttentionConfig, ChecksTheQuestion) {
       {[](auto& c) { c.topk = 0; }, "qllm: topk is 0, must be between 1 and 1048576"},
       {[](auto& c) { c.chunk_topk_calc = 1024; },
        "qllm: chunk_topk_calc is 1024, must not be given: only inf-llm has it"},
+  });
+}
+
+TEST(AttentionConfig, ChecksPages) {
+  CheckRows<QuestConfig>({
+      {[](auto&) {}, ""},
+      {[](auto& c) { c.page_size = 0; }, "quest: page_size is 0, must be between 1 and 1048576"},
+      {[](auto& c) { c.token_budget = 16; }, ""},
+      {[](auto& c) { c.token_budget = 15; },
+       "quest: token_budget is 15, must be between page_size (16) and 1073741824"},
+      {[](auto& c) { c.token_budget = 15, c.selection = QuestSelection::kEval; }, ""},
+      {[](auto& c) { c.token_budget = 0, c.selection = QuestSelection::kEval; },
+       "quest: token_budget is 0, must be between 1 and 1073741824"},
+      {[](auto& c) { c.dense_layers = -1; },
+       "quest: dense_layers is -1, must be between 0 and 1073741824"},
+      {[](auto& c) { c.group_score = QuestGroup::kMean; }, ""},
+      {[](auto& c) { c.group_score = QuestGroup::kMean, c.selection = QuestSelection::kEval; },
+       "quest: group_score must be per-head where selection is eval"},
+  });
+}
+
+TEST(AttentionConfig, ChecksEviction) {
+  CheckRows<H2oConfig>({
+      {[](auto& c) { c.heavy_size = 0; }, ""},
+      {[](auto& c) { c.recent_size = 0; }, ""},
+      {[](auto& c) { c.heavy_size = c.recent_size = 0; },
+       "h2o: heavy_size and recent_size are 0, one must be at least 1"},
+      {[](auto& c) { c.heavy_size = -1; },
+       "h2o: heavy_size is -1, must be between 0 and 1073741824"},
+  });
+  CheckRows<TovaConfig>({
+      {[](auto& c) { c.cache_size = 1; }, ""},
+      {[](auto& c) { c.cache_size = 0; },
+       "tova: cache_size is 0, must be between 1 and 1073741824"},
   });
 }
 

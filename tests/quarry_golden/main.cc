@@ -20,6 +20,8 @@ constexpr Kind kKinds[] = {
      "attention of inf-llm, qllm, stream-llm, infinite-lm and dense"},
     {"models", quarry::golden::CheckModels,
      "logits, layer states and greedy text of tiny checkpoints"},
+    {"quest", quarry::golden::CheckQuest,
+     "page selection of quest; what h2o, tova and stream-llm keep"},
     {"tokenizers", quarry::golden::CheckTokenizers,
      "encoding, decoding, streaming and chat templates"},
 };

@@ -36,6 +36,7 @@ class Report {
 // One function per KIND; each finds its cases in `folder`.
 void CheckInfLlm(const std::filesystem::path& folder, Report& report);
 void CheckModels(const std::filesystem::path& folder, Report& report);
+void CheckQuest(const std::filesystem::path& folder, Report& report);
 void CheckTokenizers(const std::filesystem::path& folder, Report& report);
 // The chat templates of a folder of tokenizers; CheckTokenizers calls it.
 void CheckChat(const std::filesystem::path& folder, Report& report);

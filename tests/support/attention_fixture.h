@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "attention/layer.h"
@@ -33,32 +34,34 @@ class OneLayer {
         ctx_(kernels != nullptr ? *kernels : **kernels::ChooseKernelsFromEnvironment(), threads) {}
 
   // Tokens [size, size + n) with rows q [n][heads * dim], k and v [n][kv_heads * dim].
-  // Returns [n][heads * dim].
+  // Returns [n][heads * dim]. A call of one token decodes unless said otherwise.
   std::vector<float> Call(const float* q, const float* k, const float* v, int n,
-                          RequestHints hints = {}) {
+                          RequestHints hints = {}, std::optional<Phase> phase = {}) {
     std::vector<float> out(static_cast<size_t>(n * shape_.heads * shape_.head_dim));
     std::vector<float> cos(static_cast<size_t>(n * rope_.pairs())), sin(cos.size());
     rope_.Angles(kv_.size(), n, cos.data(), sin.data());
     const Status reserved = kv_.Reserve(n);
     if (!reserved.ok()) throw std::bad_alloc();
-    const PairCounts p = AttendLayer(*method_, *state_,
-                                     {.layer = 0,
-                                      .begin = kv_.size(),
-                                      .n = n,
-                                      .shape = &shape_,
-                                      .kv_dtype = dtype_,
-                                      .rope = &rope_,
-                                      .cos = cos.data(),
-                                      .sin = sin.data(),
-                                      .q = q,
-                                      .k = k,
-                                      .v = v,
-                                      .q_stride = shape_.heads * shape_.head_dim,
-                                      .kv_stride = shape_.kv_heads * shape_.head_dim,
-                                      .out = out.data(),
-                                      .out_stride = shape_.heads * shape_.head_dim,
-                                      .hints = hints},
-                                     kv_, work_, ctx_);
+    const PairCounts p =
+        AttendLayer(*method_, *state_,
+                    {.layer = 0,
+                     .phase = phase.value_or(n == 1 ? Phase::kDecode : Phase::kPrefill),
+                     .begin = kv_.size(),
+                     .n = n,
+                     .shape = &shape_,
+                     .kv_dtype = dtype_,
+                     .rope = &rope_,
+                     .cos = cos.data(),
+                     .sin = sin.data(),
+                     .q = q,
+                     .k = k,
+                     .v = v,
+                     .q_stride = shape_.heads * shape_.head_dim,
+                     .kv_stride = shape_.kv_heads * shape_.head_dim,
+                     .out = out.data(),
+                     .out_stride = shape_.heads * shape_.head_dim,
+                     .hints = hints},
+                    kv_, work_, ctx_);
     pairs_.attended += p.attended;
     pairs_.causal += p.causal;
     kv_.Advance(n);

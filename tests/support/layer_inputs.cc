@@ -102,14 +102,28 @@ std::string Describe(const ModelShape& shape, DType dtype, const kernels::Kernel
 }
 
 std::vector<float> Feed(OneLayer& layer, const LayerInputs& in, std::span<const int> calls,
-                        RequestHints hints) {
+                        RequestHints hints, std::optional<Phase> phase) {
   std::vector<float> out;
   for (int n : calls) {
     const int64_t t = layer.kv().size();
     const auto rows = layer.Call(in.q.data() + t * in.q_width(), in.k.data() + t * in.kv_width(),
-                                 in.v.data() + t * in.kv_width(), n, hints);
+                                 in.v.data() + t * in.kv_width(), n, hints, phase);
     out.insert(out.end(), rows.begin(), rows.end());
   }
+  return out;
+}
+
+std::vector<float> FeedAnswer(OneLayer& layer, const LayerInputs& in, TokenPos prompt, TokenPos end,
+                              Rng& rng) {
+  std::vector<float> out;
+  const TokenPos begin = layer.kv().size();
+  if (begin < prompt) {
+    out = Feed(layer, in, RandomCalls(rng, static_cast<int>(std::min(prompt, end) - begin), 90), {},
+               Phase::kPrefill);
+  }
+  const auto steps = static_cast<size_t>(std::max<TokenPos>(0, end - layer.kv().size()));
+  const auto answer = Feed(layer, in, std::vector<int>(steps, 1), {}, Phase::kDecode);
+  out.insert(out.end(), answer.begin(), answer.end());
   return out;
 }
 

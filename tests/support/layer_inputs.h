@@ -1,6 +1,7 @@
 // Queries, keys and values for one attention layer, and runs of the layer over them.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +47,11 @@ std::string Describe(const ModelShape& shape, DType dtype, const kernels::Kernel
 // Feeds the next tokens of `in`, from layer.kv().size() on, in calls of the given lengths. Returns
 // their rows, [sum of calls][heads * dim].
 std::vector<float> Feed(OneLayer& layer, const LayerInputs& in, std::span<const int> calls,
-                        RequestHints hints = {});
+                        RequestHints hints = {}, std::optional<Phase> phase = {});
+
+// The next tokens of `in` up to `end`: those of the prompt (its first `prompt` tokens) in calls of
+// random lengths, those behind it one by one, as an answer.
+std::vector<float> FeedAnswer(OneLayer& layer, const LayerInputs& in, TokenPos prompt, TokenPos end,
+                              Rng& rng);
 
 }  // namespace quarry

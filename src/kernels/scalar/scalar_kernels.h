@@ -14,6 +14,11 @@ void PackValues(DType type, const float* rows, int64_t stride, int n, int head_d
                 void* panel);
 void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
 
+void KeyRange(DType type, const void* panel, int head_dim, int begin, int end, float* low,
+              float* high);
+void PageBounds(const PageBoundArgs& a);
+void TopK(const float* scores, int64_t n, int64_t k, int32_t* out);
+
 void GemvF32(const GemvArgs& a);
 void GemvBf16(const GemvArgs& a);
 void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride);

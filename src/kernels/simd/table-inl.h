@@ -6,6 +6,7 @@
 #include "kernels/simd/peak-inl.h"
 #include "kernels/simd/quant-inl.h"
 #include "kernels/simd/rows-inl.h"
+#include "kernels/simd/select-inl.h"
 
 namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 
@@ -19,6 +20,9 @@ constexpr KernelTable MakeTable(const char* isa) {
       .pack_keys = PackKeys,
       .pack_values = PackValues,
       .dot_rows = DotRows,
+      .key_range = KeyRange,
+      .page_bounds = PageBounds,
+      .top_k = TopK,
       .gemv_f32 = GemvF32,
       .gemv_bf16 = GemvBf16,
       .unpack_panel = UnpackPanel,

@@ -1,0 +1,121 @@
+#include "attention/methods/quest_pages.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/checked_math.h"
+#include "kernels/panel.h"
+
+namespace quarry {
+
+using kernels::kPanelTokens;
+static_assert(QuestPages::kPagesPerPanel == kPanelTokens);
+
+QuestPages::QuestPages(const ModelShape& shape, DType dtype, int64_t page_size)
+    : shape_(shape), dtype_(dtype), page_size_(page_size) {}
+
+size_t QuestPages::SideBytes() const { return kernels::KeyPanelBytes(dtype_, shape_.head_dim); }
+
+int64_t QuestPages::BytesOf(int64_t pages) const {
+  return pages * 2 * shape_.kv_heads * shape_.head_dim * static_cast<int64_t>(SizeOf(dtype_));
+}
+
+void QuestPages::MakeRoom(TokenPos end) {
+  const auto panels = static_cast<size_t>(CeilDiv(PagesOf(end), kPagesPerPanel));
+  const int64_t open = tokens_ / page_size_ / kPagesPerPanel;  // where the next token goes
+  if (static_cast<size_t>(open) < panels_.size() &&
+      panels_[static_cast<size_t>(open)].use_count() > 1) {
+    auto own = std::make_shared<AlignedBuffer>(PanelBytes());
+    std::memcpy(own->data(), panels_[static_cast<size_t>(open)]->data(), PanelBytes());
+    panels_[static_cast<size_t>(open)] = std::move(own);
+  }
+  while (panels_.size() < panels) {
+    panels_.push_back(std::make_shared<AlignedBuffer>(PanelBytes()));
+    std::memset(panels_.back()->data(), 0, PanelBytes());  // lanes without a page give finite sums
+  }
+}
+
+void QuestPages::Extend(const KvStore& kv, int layer, TokenPos end, ExecContext& ctx) {
+  if (end <= tokens_) return;
+  MakeRoom(end);
+  // Pieces of whole panels per head, so that writers never meet, and of 128 tokens at least.
+  const int64_t panels = CeilDiv(int64_t{128}, kPagesPerPanel * page_size_);
+  const int64_t piece_tokens = panels * kPagesPerPanel * page_size_;
+  const int64_t first = tokens_ / piece_tokens;
+  const int64_t n = CeilDiv(end, piece_tokens) - first;
+  ctx.threads().Run(n * shape_.kv_heads, [&](int64_t piece, int worker) {
+    const int head = static_cast<int>(piece % shape_.kv_heads);
+    const TokenPos begin = (first + piece / shape_.kv_heads) * piece_tokens;
+    const TokenPos stop = std::min(end, begin + piece_tokens);
+    Scratch& scratch = ctx.scratch(worker);
+    Scratch::Scope scope(scratch);
+    float* range = scratch.Take<float>(2 * static_cast<size_t>(shape_.head_dim)).data();
+    for (TokenPos t = std::max(tokens_, begin); t < stop;) {
+      const TokenPos next = std::min(stop, (t / page_size_ + 1) * page_size_);
+      ExtendPage(kv, layer, head, {t, next}, ctx.kernels(), range);
+      t = next;
+    }
+  });
+  tokens_ = end;
+}
+
+void QuestPages::ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRange tokens,
+                            const kernels::KernelTable& kernels, float* range) {
+  const int dim = shape_.head_dim;
+  float* low = range;
+  float* high = range + dim;
+  const int64_t page = tokens.begin / page_size_;
+  if (tokens.begin == page * page_size_) {
+    std::fill_n(low, dim, std::numeric_limits<float>::infinity());
+    std::fill_n(high, dim, -std::numeric_limits<float>::infinity());
+  } else {
+    for (int d = 0; d < dim; ++d) {
+      const Range r = At(kv_head, page, d);
+      low[d] = r.low;
+      high[d] = r.high;
+    }
+  }
+  for (TokenPos t = tokens.begin; t < tokens.end;) {
+    const int64_t panel = t / kPanelTokens;
+    const TokenPos next = std::min(tokens.end, (panel + 1) * kPanelTokens);
+    kernels.key_range(dtype_, kv.panel(layer, KvPlane::kRotatedKeys, kv_head, panel), dim,
+                      static_cast<int>(t - panel * kPanelTokens),
+                      static_cast<int>(next - panel * kPanelTokens), low, high);
+    t = next;
+  }
+  const int lane = static_cast<int>(page % kPagesPerPanel);
+  kernels.pack_keys(dtype_, high, dim, 1, dim, lane,
+                    MutableSide(page / kPagesPerPanel, kv_head, true));
+  kernels.pack_keys(dtype_, low, dim, 1, dim, lane,
+                    MutableSide(page / kPagesPerPanel, kv_head, false));
+}
+
+void QuestPages::Bounds(const BoundQuery& q, const kernels::KernelTable& kernels, float* bounds,
+                        int64_t stride) const {
+  for (int64_t panel = q.panel_begin; panel < q.panel_end; ++panel) {
+    kernels.page_bounds({.dtype = dtype_,
+                         .head_dim = shape_.head_dim,
+                         .rows = q.rows,
+                         .up = q.up,
+                         .down = q.down,
+                         .high = Side(panel, q.kv_head, true),
+                         .low = Side(panel, q.kv_head, false),
+                         .scores = bounds + panel * kPagesPerPanel,
+                         .stride = stride});
+  }
+}
+
+QuestPages::Range QuestPages::At(int kv_head, int64_t page, int channel) const {
+  const size_t at = kernels::KeyIndex(dtype_, static_cast<int>(page % kPagesPerPanel), channel);
+  return {LoadElement(dtype_, Side(page / kPagesPerPanel, kv_head, false), at),
+          LoadElement(dtype_, Side(page / kPagesPerPanel, kv_head, true), at)};
+}
+
+void QuestPages::Truncate(TokenPos n) {
+  if (n >= tokens_) return;
+  tokens_ = n / page_size_ * page_size_;
+  panels_.resize(static_cast<size_t>(CeilDiv(pages(), kPagesPerPanel)));
+}
+
+}  // namespace quarry

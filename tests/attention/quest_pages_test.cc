@@ -1,0 +1,157 @@
+// Summaries of pages: the exact extremes of the keys as stored, however the tokens arrive.
+
+#include "attention/methods/quest_pages.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "attention/kv_rows.h"
+#include "tests/support/layer_inputs.h"
+
+namespace quarry {
+namespace {
+
+constexpr int64_t kPageSizes[] = {1, 3, 7, 8, 16, 31, 32, 128};
+
+// A store with the rotated keys of a random text.
+struct Keys {
+  Keys(uint64_t seed, int tokens) : rng(seed), dtype(static_cast<DType>(seed % 3)) {
+    shape = RandomShape(rng);
+    layer = std::make_unique<OneLayer>(DenseConfig{}, shape, dtype);
+    const LayerInputs in = RandomInputs(rng, shape, tokens);
+    Feed(*layer, in, std::vector<int>{tokens});
+  }
+  QuestPages Empty(int64_t page_size) const { return QuestPages(shape, dtype, page_size); }
+  void Extend(QuestPages& pages, TokenPos end) {
+    pages.Extend(layer->kv(), 0, end, layer->context());
+  }
+  float Key(int head, TokenPos t, int d) {
+    std::vector<float> row(static_cast<size_t>(shape.head_dim));
+    ReadKey(layer->kv(), 0, KvPlane::kRotatedKeys, head, t, dtype, shape.head_dim, row.data());
+    return row[static_cast<size_t>(d)];
+  }
+  void ExpectExact(const QuestPages& pages) {
+    for (int64_t p = 0; p < pages.pages(); ++p) {
+      for (int h = 0; h < shape.kv_heads; ++h) {
+        for (int d = 0; d < shape.head_dim; d += 3) {
+          float low = std::numeric_limits<float>::infinity(), high = -low;
+          const TokenPos end = std::min(pages.tokens(), (p + 1) * pages.page_size());
+          for (TokenPos t = p * pages.page_size(); t < end; ++t) {
+            low = std::min(low, Key(h, t, d));
+            high = std::max(high, Key(h, t, d));
+          }
+          ASSERT_EQ(pages.At(h, p, d).low, low) << "page " << p << " head " << h << " " << d;
+          ASSERT_EQ(pages.At(h, p, d).high, high) << "page " << p << " head " << h << " " << d;
+        }
+      }
+    }
+  }
+
+  Rng rng;
+  DType dtype;
+  ModelShape shape;
+  std::unique_ptr<OneLayer> layer;
+};
+
+void ExpectEqual(const QuestPages& a, const QuestPages& b, const ModelShape& shape) {
+  ASSERT_EQ(a.tokens(), b.tokens());
+  for (int64_t p = 0; p < a.pages(); ++p) {
+    for (int h = 0; h < shape.kv_heads; ++h) {
+      for (int d = 0; d < shape.head_dim; ++d) {
+        ASSERT_EQ(a.At(h, p, d).low, b.At(h, p, d).low) << "page " << p;
+        ASSERT_EQ(a.At(h, p, d).high, b.At(h, p, d).high) << "page " << p;
+      }
+    }
+  }
+}
+
+TEST(QuestPages, ExtremesOfEveryPage) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Keys keys(seed, 203);
+    for (int64_t page_size : kPageSizes) {
+      SCOPED_TRACE(fmt::format("seed {}, page size {}", seed, page_size));
+      QuestPages pages = keys.Empty(page_size);
+      keys.Extend(pages, 203);
+      EXPECT_EQ(pages.pages(), (203 + page_size - 1) / page_size);
+      keys.ExpectExact(pages);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(QuestPages, AnySplitGivesTheSame) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Keys keys(seed, 500);
+    for (int64_t page_size : kPageSizes) {
+      SCOPED_TRACE(fmt::format("seed {}, page size {}", seed, page_size));
+      QuestPages whole = keys.Empty(page_size), split = keys.Empty(page_size);
+      keys.Extend(whole, 500);
+      TokenPos t = 0;
+      for (int n : RandomCalls(keys.rng, 500, 70)) {
+        keys.Extend(split, t += n);
+        EXPECT_EQ(split.pages(), split.PagesOf(t));
+      }
+      ExpectEqual(split, whole, keys.shape);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(QuestPages, TruncateAndGoOn) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Keys keys(seed, 400);
+    for (int64_t page_size : kPageSizes) {
+      SCOPED_TRACE(fmt::format("seed {}, page size {}", seed, page_size));
+      QuestPages fresh = keys.Empty(page_size), pages = keys.Empty(page_size);
+      keys.Extend(fresh, 400);
+      keys.Extend(pages, 400);
+      for (int i = 0; i < 5; ++i) {
+        const auto n = static_cast<TokenPos>(keys.rng.Below(401));
+        pages.Truncate(n);
+        EXPECT_EQ(pages.tokens(), n == 400 ? n : n / page_size * page_size);
+        keys.Extend(pages, 400);
+        ExpectEqual(pages, fresh, keys.shape);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Two stores with a common beginning; a copy that goes on with the other's keys leaves the
+// original's panels alone.
+TEST(QuestPages, CopiesGoTheirOwnWays) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Keys keys(seed, 300), other(seed + 3, 300);  // the same type, other keys
+    if (other.shape.kv_heads != keys.shape.kv_heads ||
+        other.shape.head_dim != keys.shape.head_dim) {
+      other.shape = keys.shape;
+      other.layer = std::make_unique<OneLayer>(DenseConfig{}, keys.shape, keys.dtype);
+      Feed(*other.layer, RandomInputs(other.rng, keys.shape, 300), std::vector<int>{300});
+    }
+    for (int64_t page_size : {3, 16}) {
+      QuestPages pages = keys.Empty(page_size), fresh = keys.Empty(page_size);
+      keys.Extend(pages, 150);
+      keys.Extend(fresh, 300);
+      QuestPages copy = pages;
+      EXPECT_EQ(copy.size_bytes(), pages.size_bytes());
+      copy.Truncate(100);
+      other.Extend(copy, 300);
+      keys.Extend(pages, 300);
+      ExpectEqual(pages, fresh, keys.shape);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(QuestPages, CountsWhatScoringReads) {
+  const QuestPages pages({1, 8, 2, 64}, DType::kF16, 16);
+  // Two vectors of 64 halves for each of 2 KV heads.
+  EXPECT_EQ(pages.BytesOf(10), 10 * 2 * 2 * 64 * 2);
+}
+
+}  // namespace
+}  // namespace quarry

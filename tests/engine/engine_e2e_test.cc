@@ -1,0 +1,176 @@
+// The engine with the bundled model: requests side by side, cancelled, refused.
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "quarry/engine.h"
+#include "quarry/prompt.h"
+
+#include "tests/support/paths.h"
+
+namespace quarry {
+namespace {
+
+using testing::HasSubstr;
+
+EngineOptions Options() {
+  EngineOptions options;
+  options.model = SourcePath("models/needle-5m").string();
+  options.threads = 2;
+  options.chunk_size = 64;
+  return options;
+}
+
+std::unique_ptr<Engine> Open(EngineOptions options = Options()) {
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(std::move(options));
+  EXPECT_TRUE(engine.ok()) << engine.status().message();
+  return engine.ok() ? std::move(*engine) : nullptr;
+}
+
+GenerateRequest Ask(const Engine& engine, const std::string& key, int filler) {
+  std::string text;
+  for (int i = 0; i < filler; ++i) text += "The grass is green. The sky is blue. ";
+  text += "The pass key is " + key + ". Remember it. " + key + " is the pass key.";
+  const ChatMessage message[] = {{.role = "user", .content = text + "\n\nWhat is the pass key?"}};
+  Result<Prompt> prompt = ChatPrompt(engine.tokenizer(), engine.chat_template(), message, "");
+  EXPECT_TRUE(prompt.ok());
+  GenerateRequest request;
+  request.prompt = std::move(prompt->tokens);
+  request.max_new_tokens = 12;
+  return request;
+}
+
+TEST(Engine, RequestsSideBySideAnswerAsAlone) {
+  const auto engine = Open();
+  const std::vector<std::string> keys = {"53817", "90210", "11235", "40404"};
+  std::vector<std::string> alone;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    alone.push_back(engine->Generate(Ask(*engine, keys[i], 8 * static_cast<int>(i))).text);
+    EXPECT_EQ(alone.back(), keys[i]);
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<GenerateResult> results(keys.size());
+  size_t done = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Result<RequestId> id = engine->Submit(
+        Ask(*engine, keys[i], 8 * static_cast<int>(i)),
+        {.on_progress = {}, .on_text = {}, .on_done = [&, i](const GenerateResult& r) {
+           std::lock_guard lock(mutex);
+           results[i] = r;
+           ++done;
+           changed.notify_all();
+         }});
+    ASSERT_TRUE(id.ok());
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return done == keys.size(); });
+  for (size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_TRUE(results[i].status.ok());
+    EXPECT_EQ(results[i].text, alone[i]);
+  }
+}
+
+TEST(Engine, TwoEnginesInOneProcess) {
+  const auto a = Open();
+  EngineOptions options = Options();
+  options.attention = StreamLlmConfig{.n_init = 4, .n_local = 64};
+  const auto b = Open(options);
+  std::string text_a, text_b;
+  std::thread other([&] { text_b = b->Generate(Ask(*b, "90210", 0)).text; });
+  text_a = a->Generate(Ask(*a, "53817", 20)).text;
+  other.join();
+  EXPECT_EQ(text_a, "53817");
+  EXPECT_EQ(text_b, "90210");
+}
+
+TEST(Engine, CancelEndsOneRequestOnly) {
+  const auto engine = Open();
+  GenerateRequest endless = Ask(*engine, "53817", 0);
+  endless.max_new_tokens = 1 << 20;
+  endless.ignore_eos = true;
+  std::promise<GenerateResult> ended;
+  std::promise<void> began;
+  bool first = true;
+  const Result<RequestId> id = engine->Submit(
+      std::move(endless), {.on_progress = {},
+                           .on_text =
+                               [&](std::string_view) {
+                                 if (first) began.set_value();
+                                 first = false;
+                               },
+                           .on_done = [&](const GenerateResult& r) { ended.set_value(r); }});
+  ASSERT_TRUE(id.ok());
+  began.get_future().wait();
+  engine->Cancel(*id);
+  engine->Cancel(*id);
+  const GenerateResult result = ended.get_future().get();
+  EXPECT_EQ(result.stop_reason, StopReason::kCancelled);
+  EXPECT_EQ(result.status.code(), StatusCode::kCancelled);
+  EXPECT_FALSE(result.text.empty());
+  engine->Cancel(*id + 100);  // nobody's
+  EXPECT_EQ(engine->Generate(Ask(*engine, "90210", 0)).text, "90210");
+}
+
+TEST(Engine, ClosingCancelsWhatRuns) {
+  std::promise<GenerateResult> ended;
+  {
+    const auto engine = Open();
+    GenerateRequest endless = Ask(*engine, "53817", 0);
+    endless.max_new_tokens = 1 << 20;
+    endless.ignore_eos = true;
+    ASSERT_TRUE(engine
+                    ->Submit(std::move(endless),
+                             {.on_progress = {},
+                              .on_text = {},
+                              .on_done = [&](const GenerateResult& r) { ended.set_value(r); }})
+                    .ok());
+  }
+  EXPECT_EQ(ended.get_future().get().stop_reason, StopReason::kCancelled);
+}
+
+TEST(Engine, RefusesWhatCannotRun) {
+  const auto engine = Open();
+  const auto refusal = [&](auto change) {
+    GenerateRequest request = Ask(*engine, "53817", 0);
+    change(request);
+    return std::string(engine->Submit(std::move(request), {}).status().message());
+  };
+  EXPECT_THAT(refusal([](auto& r) { r.prompt.clear(); }), HasSubstr("no tokens"));
+  EXPECT_THAT(refusal([](auto& r) { r.prompt[0] = 2048; }),
+              HasSubstr("token id 2048 is not in the vocabulary of 2048"));
+  EXPECT_THAT(refusal([](auto& r) { r.prompt[0] = -1; }), HasSubstr("token id -1"));
+  EXPECT_THAT(refusal([](auto& r) { r.max_new_tokens = -1; }), HasSubstr("max_new_tokens is -1"));
+  EXPECT_THAT(refusal([](auto& r) { r.max_new_tokens = int64_t{1} << 40; }),
+              HasSubstr("positions"));
+  EXPECT_THAT(refusal([](auto& r) { r.question = {0, 1 << 20}; }), HasSubstr("question"));
+  // More keys and values than the machine has memory for: refused before anything is read.
+  EXPECT_THAT(refusal([](auto& r) { r.max_new_tokens = int64_t{1} << 29; }), HasSubstr("MiB"));
+}
+
+TEST(Engine, RefusesOptionsByName) {
+  const auto refusal = [](auto change) {
+    EngineOptions options = Options();
+    change(options);
+    const auto engine = Engine::Open(options);
+    return engine.ok() ? "" : std::string(engine.status().message());
+  };
+  EXPECT_THAT(refusal([](auto& o) { o.threads = -1; }), HasSubstr("threads is -1"));
+  EXPECT_THAT(refusal([](auto& o) { o.chunk_size = 0; }), HasSubstr("chunk_size is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.distance_scale = 0; }), HasSubstr("distance_scale is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.attention = StreamLlmConfig{.n_local = 0}; }),
+              HasSubstr("n_local is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.model = "/nowhere"; }), HasSubstr("/nowhere"));
+  EXPECT_THAT(refusal([](auto& o) { o.conv_type = "nobody"; }), HasSubstr("nobody"));
+}
+
+}  // namespace
+}  // namespace quarry
