@@ -118,7 +118,8 @@ Status WriteGgufMetadata(const HfConfig& c, WeightType type, GgufBuilder& out,
   return WriteRope(c, prefix, out, notes);
 }
 
-void WriteEndTokens(const std::filesystem::path& folder, const HfConfig& config, GgufBuilder& out) {
+void WriteEndTokens(const std::filesystem::path& folder, const HfConfig& config,
+                    std::optional<TokenId> own_eos, GgufBuilder& out) {
   const auto set = [&](const char* key, const std::vector<TokenId>& ids, size_t i) {
     if (i < ids.size() && !out.Has(key)) out.SetU32(key, static_cast<uint32_t>(ids[i]));
   };
