@@ -49,8 +49,9 @@ TEST(GgufPeer, LlamaCppGivesTheSameGreedyTokens) {
     const std::string file = (dir.path() / (std::string(type) + ".gguf")).string();
     ASSERT_EQ(
         RunProcess({QUARRY_BINARY, "convert", model.string(), file, "--type", type}).exit_code, 0);
-    std::vector<std::string> command = {"node", SourcePath("tests/peer/greedy.mjs").string(), peer,
-                                        file, std::to_string(kNewTokens)};
+    std::vector<std::string> command = {
+        "/usr/bin/env", "node", SourcePath("tests/peer/greedy.mjs").string(),
+        peer,           file,   std::to_string(kNewTokens)};
     for (const auto& p : prompts) command.push_back(Joined(p["prompt_ids"]));
     const ProcessResult theirs = RunProcess(command);
     ASSERT_EQ(theirs.exit_code, 0) << theirs.err;
