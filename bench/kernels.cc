@@ -6,11 +6,16 @@
 //   gemv             4096 x 4096 matrix, one row: bytes/s; quantised ones 16384 x 8192
 //   widen            one panel of 64 quantised rows to f32: values/s
 //   dot_rows         block representatives, 64K rows of 256: bytes/s
+//   page_bounds      Quest's bounds of 64K pages (1M tokens of one KV head), 1 and 4 queries:
+//                    bytes/s
+//   top_k            the best pages of 128K and 1M tokens, beside std::nth_element
 //
 //   bench_kernels [--isa NAME] [--threads N] [--json FILE]
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -201,6 +206,55 @@ void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim
                 .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
 }
 
+void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim) {
+  constexpr int64_t kPanels = 4096;
+  const size_t side = kernels::KeyPanelBytes(type, head_dim);
+  const AlignedBuffer panels = RandomBytes(2 * kPanels * side);
+  const std::vector<float> q(static_cast<size_t>(rows * head_dim), 0.5f);
+  constexpr int64_t kStride = kPanels * kernels::kPanelTokens;
+  std::vector<float> scores(static_cast<size_t>(rows * kStride));
+  const Timing time = Time([&] {
+    w.pool.Run(kPanels, [&](int64_t i, int) {
+      const std::byte* panel = panels.data() + 2 * static_cast<size_t>(i) * side;
+      w.kernels.page_bounds({.dtype = type,
+                             .head_dim = head_dim,
+                             .rows = rows,
+                             .up = q.data(),
+                             .down = q.data(),
+                             .high = panel,
+                             .low = panel + side,
+                             .scores = scores.data() + i * kernels::kPanelTokens,
+                             .stride = kStride});
+    });
+  });
+  const double bytes = static_cast<double>(panels.size()) / time.median_s;
+  table.Add(Row()
+                .Text("kernel", fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type),
+                                            kStride, head_dim, rows))
+                .Number("us", time.median_s * 1e6, 1)
+                .Number("GB/s", bytes / 1e9, 1)
+                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+}
+
+void TopK(const Workload& w, Table& table, int64_t n, int64_t k) {
+  Rng rng(1);
+  std::vector<float> scores(static_cast<size_t>(n));
+  for (float& x : scores) x = static_cast<float>(100 * rng.Uniform());
+  std::vector<int32_t> out(static_cast<size_t>(k)), order(scores.size());
+  const Timing ours = Time([&] { w.kernels.top_k(scores.data(), n, k, out.data()); });
+  const Timing theirs = Time([&] {
+    std::iota(order.begin(), order.end(), 0);
+    std::nth_element(order.begin(), order.begin() + k, order.end(), [&](int32_t a, int32_t b) {
+      return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+    });
+    std::sort(order.begin(), order.begin() + k);
+  });
+  table.Add(Row()
+                .Text("kernel", fmt::format("top_k {} of {}", k, n))
+                .Number("us", ours.median_s * 1e6, 1)
+                .Number("nth_element us", theirs.median_s * 1e6, 1));
+}
+
 int Main(int argc, char** argv) {
   std::string isa, json_path;
   int threads = 2;
@@ -248,12 +302,17 @@ int Main(int argc, char** argv) {
   for (WeightType type : kWeightTypes) {
     if (IsQuantized(type)) GemvQuant(w, linear, type, 16384, 8192);
   }
+  for (int rows : {1, 4}) PageBounds(w, linear, DType::kF16, rows, 128);
   linear.Print(json.get());
   Table widening("quantised weights to f32");
   for (WeightType type : kWeightTypes) {
     if (IsQuantized(type)) UnpackQuant(w, widening, type, 2048);
   }
   widening.Print(json.get());
+  Table selection("selection, one thread");
+  TopK(w, selection, 8192, 127);
+  TopK(w, selection, 65536, 255);
+  selection.Print(json.get());
   return 0;
 }
 

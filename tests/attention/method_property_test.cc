@@ -114,8 +114,18 @@ std::vector<AttentionConfig> AllMethods(Rng& rng, int64_t sinks, int64_t window)
   o.question_weight = 1;
   InfLlmOptions plain = o;
   plain.question_end = 0;
-  return {DenseConfig{}, StreamLlmConfig{sinks, window}, InfiniteLmConfig{sinks, window},
-          ToConfig(plain), ToConfig(o)};
+  QuestConfig quest;
+  quest.page_size = 4;
+  quest.token_budget = window + 3;
+  quest.dense_layers = 0;
+  return {DenseConfig{},
+          StreamLlmConfig{sinks, window},
+          InfiniteLmConfig{sinks, window},
+          ToConfig(plain),
+          ToConfig(o),
+          quest,
+          H2oConfig{sinks, window},
+          TovaConfig{window}};
 }
 
 TEST_P(MethodPropertyTest, ATextWithinTheWindowIsDense) {

@@ -12,8 +12,8 @@ namespace quarry {
 using kernels::kPanelTokens;
 static_assert(QuestPages::kPagesPerPanel == kPanelTokens);
 
-QuestPages::QuestPages(const ModelShape& shape, DType dtype, int64_t page_size)
-    : shape_(shape), dtype_(dtype), page_size_(page_size) {}
+QuestPages::QuestPages(const ModelShape& shape, DType dtype, int64_t page_size, KvPlane plane)
+    : shape_(shape), dtype_(dtype), page_size_(page_size), plane_(plane) {}
 
 size_t QuestPages::SideBytes() const { return kernels::KeyPanelBytes(dtype_, shape_.head_dim); }
 
@@ -79,7 +79,7 @@ void QuestPages::ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRang
   for (TokenPos t = tokens.begin; t < tokens.end;) {
     const int64_t panel = t / kPanelTokens;
     const TokenPos next = std::min(tokens.end, (panel + 1) * kPanelTokens);
-    kernels.key_range(dtype_, kv.panel(layer, KvPlane::kRotatedKeys, kv_head, panel), dim,
+    kernels.key_range(dtype_, kv.panel(layer, plane_, kv_head, panel), dim,
                       static_cast<int>(t - panel * kPanelTokens),
                       static_cast<int>(next - panel * kPanelTokens), low, high);
     t = next;

@@ -1,5 +1,5 @@
 // What Quest remembers of the keys of one layer: for every page of `page_size` tokens and every
-// channel, the smallest and the largest key, rotated and as stored (Quest, arXiv:2406.10774).
+// channel, the smallest and the largest key, as stored (Quest, arXiv:2406.10774).
 //
 // Sixteen pages make a panel that is laid out like a panel of sixteen keys (kernels/panel.h), so
 // that a vector register holds one channel of sixteen pages: [kv_heads][largest | smallest][panel].
@@ -27,7 +27,9 @@ class QuestPages {
  public:
   static constexpr int64_t kPagesPerPanel = 16;
 
-  QuestPages(const ModelShape& shape, DType dtype, int64_t page_size);
+  // `plane`: of the keys, rotated or raw.
+  QuestPages(const ModelShape& shape, DType dtype, int64_t page_size,
+             KvPlane plane = KvPlane::kRotatedKeys);
 
   int64_t page_size() const { return page_size_; }
   // Tokens that are summarised.
@@ -84,6 +86,7 @@ class QuestPages {
   ModelShape shape_;
   DType dtype_;
   int64_t page_size_;
+  KvPlane plane_;
   TokenPos tokens_ = 0;
   std::vector<std::shared_ptr<AlignedBuffer>> panels_;
 };
