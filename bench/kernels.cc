@@ -5,11 +5,15 @@
 //   attend decode    2 rows (one position of a group) over 64K tokens of one KV head: bytes/s
 //   gemv             4096 x 4096 matrix, one row: bytes/s
 //   dot_rows         block representatives, 64K rows of 256: bytes/s
+//   page_bounds      Quest's bounds of 64K pages (1M tokens of one KV head), 1 and 4 queries:
+//   bytes/s top_k            the best pages of 128K and 1M tokens, beside std::nth_element
 //
 //   bench_kernels [--isa NAME] [--threads N] [--json FILE]
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -65,6 +69,14 @@ void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows,
     t.o.assign(n_rows * static_cast<size_t>(kernels::ValueStride(head_dim)), 0);
     t.lo.assign(n_rows, 0);
     t.hi.assign(n_rows, tokens);
+    for (int p = 0; p < n_panels && type == DType::kI8; ++p) {
+      std::byte* key = t.keys.data() + kb * static_cast<size_t>(p);
+      std::byte* value = t.values.data() + vb * static_cast<size_t>(p);
+      const size_t n = kernels::ScaleBytes(type, head_dim) / sizeof(BFloat16);
+      std::fill_n(const_cast<BFloat16*>(kernels::KeyScales(key, head_dim)), n, ToBFloat16(0.01f));
+      std::fill_n(const_cast<BFloat16*>(kernels::ValueScales(value, head_dim)), n,
+                  ToBFloat16(0.01f));
+    }
     for (int p = 0; p < n_panels; ++p) {
       t.panels.push_back({t.keys.data() + kb * static_cast<size_t>(p),
                           t.values.data() + vb * static_cast<size_t>(p), p * 16, 0xffff});
@@ -151,6 +163,55 @@ void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim
                 .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
 }
 
+void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim) {
+  constexpr int64_t kPanels = 4096;
+  const size_t side = kernels::KeyPanelBytes(type, head_dim);
+  const AlignedBuffer panels = RandomBytes(2 * kPanels * side);
+  const std::vector<float> q(static_cast<size_t>(rows * head_dim), 0.5f);
+  constexpr int64_t kStride = kPanels * kernels::kPanelTokens;
+  std::vector<float> scores(static_cast<size_t>(rows * kStride));
+  const Timing time = Time([&] {
+    w.pool.Run(kPanels, [&](int64_t i, int) {
+      const std::byte* panel = panels.data() + 2 * static_cast<size_t>(i) * side;
+      w.kernels.page_bounds({.dtype = type,
+                             .head_dim = head_dim,
+                             .rows = rows,
+                             .up = q.data(),
+                             .down = q.data(),
+                             .high = panel,
+                             .low = panel + side,
+                             .scores = scores.data() + i * kernels::kPanelTokens,
+                             .stride = kStride});
+    });
+  });
+  const double bytes = static_cast<double>(panels.size()) / time.median_s;
+  table.Add(Row()
+                .Text("kernel", fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type),
+                                            kStride, head_dim, rows))
+                .Number("us", time.median_s * 1e6, 1)
+                .Number("GB/s", bytes / 1e9, 1)
+                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+}
+
+void TopK(const Workload& w, Table& table, int64_t n, int64_t k) {
+  Rng rng(1);
+  std::vector<float> scores(static_cast<size_t>(n));
+  for (float& x : scores) x = static_cast<float>(100 * rng.Uniform());
+  std::vector<int32_t> out(static_cast<size_t>(k)), order(scores.size());
+  const Timing ours = Time([&] { w.kernels.top_k(scores.data(), n, k, out.data()); });
+  const Timing theirs = Time([&] {
+    std::iota(order.begin(), order.end(), 0);
+    std::nth_element(order.begin(), order.begin() + k, order.end(), [&](int32_t a, int32_t b) {
+      return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+    });
+    std::sort(order.begin(), order.begin() + k);
+  });
+  table.Add(Row()
+                .Text("kernel", fmt::format("top_k {} of {}", k, n))
+                .Number("us", ours.median_s * 1e6, 1)
+                .Number("nth_element us", theirs.median_s * 1e6, 1));
+}
+
 int Main(int argc, char** argv) {
   std::string isa, json_path;
   int threads = 2;
@@ -181,7 +242,7 @@ int Main(int argc, char** argv) {
   if (!json_path.empty()) json.reset(std::fopen(json_path.c_str(), "w"));
   const Workload w = {table_of, pool, peaks};
   Table attend("attention kernel");
-  for (DType type : {DType::kBF16, DType::kF32}) {
+  for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
     for (int head_dim : {64, 128}) {
       Attend(w, attend, type, head_dim, 128, 2048);
       Attend(w, attend, type, head_dim, 2, 1 << 16);
@@ -195,7 +256,12 @@ int Main(int argc, char** argv) {
   Gemv(w, linear, true, 16384, 8192);
   DotRows(w, linear, DType::kBF16, 1 << 18, 256);
   DotRows(w, linear, DType::kF32, 1 << 17, 256);
+  for (int rows : {1, 4}) PageBounds(w, linear, DType::kF16, rows, 128);
   linear.Print(json.get());
+  Table selection("selection, one thread");
+  TopK(w, selection, 8192, 127);
+  TopK(w, selection, 65536, 255);
+  selection.Print(json.get());
   return 0;
 }
 

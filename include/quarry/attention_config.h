@@ -131,6 +131,23 @@ struct QuestConfig {
   friend bool operator==(const QuestConfig&, const QuestConfig&) = default;
 };
 
+// InfLLM's window, sinks and capped distances with Quest's pages as the address of the memory:
+// every query head retrieves for itself. Not from a paper; docs/methods/inf-quest.md compares the
+// two.
+struct InfQuestConfig {
+  static constexpr std::string_view kName = "inf-quest";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kBoth;
+  int64_t n_init = 128;          // sinks
+  int64_t n_local = 4096;        // window, the query itself included
+  int64_t page_size = 16;        // tokens that are retrieved together
+  int64_t read_budget = 512;     // tokens that a piece of the prompt retrieves
+  int64_t answer_budget = 2048;  // tokens that the question and every token of the answer retrieve
+  int64_t exc_block_size = 128;  // queries of the prompt that retrieve together
+  QuestGroup group_score = QuestGroup::kPerHead;
+  Status Validate() const;
+  friend bool operator==(const InfQuestConfig&, const InfQuestConfig&) = default;
+};
+
 // H2O (Zhang et al., arXiv:2306.14048): while decoding, a KV head keeps the tokens that received
 // the most attention so far, and the latest.
 struct H2oConfig {
@@ -216,8 +233,8 @@ struct FlexPrefillConfig {
 
 using AttentionConfig =
     std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig, QLlmConfig,
-                 QuestConfig, H2oConfig, TovaConfig, MInferenceConfig, FlexPrefillConfig,
-                 AShapeConfig, TriShapeConfig>;
+                 InfQuestConfig, QuestConfig, H2oConfig, TovaConfig, MInferenceConfig,
+                 FlexPrefillConfig, AShapeConfig, TriShapeConfig>;
 
 // Every method's name, in the order of the documentation.
 std::vector<std::string_view> MethodNames();

@@ -56,6 +56,12 @@ struct GenerateRequest {
   std::vector<TokenId> stop_ids = {};  // in addition to the model's end tokens
   bool ignore_eos = false;             // the model's end tokens are tokens like others
   TokenRange question = {};            // of the prompt; empty: none (see prompt.h)
+  // Also find how likely the prompt was: GenerateResult::prompt_logprobs. Costs the output layer
+  // for every token instead of the last.
+  bool score_prompt = false;
+  // The last this many tokens of the prompt are fed one at a time, as those of an answer are, so
+  // that they meet the method as it decodes.
+  int64_t decode_tail = 0;
 };
 
 enum class StopReason {
@@ -73,6 +79,9 @@ struct GenerateResult {
   std::string text;
   std::vector<TokenId> token_ids;  // without the end token
   int64_t prompt_tokens = 0;
+  // If score_prompt was set: natural logarithms, [i] of the probability of prompt token i + 1 after
+  // the tokens before it; as many as were reached.
+  std::vector<float> prompt_logprobs;
 
   double prefill_seconds = 0;
   double decode_seconds = 0;  // of the tokens after the first

@@ -128,6 +128,15 @@ Status QLlmConfig::Validate() const {
                                      question_weight, kMaxQuestionWeight));
 }
 
+Status InfQuestConfig::Validate() const {
+  const std::string n_local_limit = fmt::format("n_local ({})", n_local);
+  return First({ValidateWindow(kName, n_init, n_local),
+                CheckRange(kName, "page_size", page_size, 1, kMaxBlockSize),
+                CheckRange(kName, "read_budget", read_budget, 0, kMaxTokens),
+                CheckRange(kName, "answer_budget", answer_budget, page_size, kMaxTokens),
+                CheckRange(kName, "exc_block_size", exc_block_size, 1, n_local, n_local_limit)});
+}
+
 Status QuestConfig::Validate() const {
   const bool eval = selection == QuestSelection::kEval;
   if (Status s = CheckRange(kName, "page_size", page_size, 1, kMaxBlockSize); !s.ok()) return s;

@@ -85,8 +85,8 @@ void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
     const auto end = columns_.begin() + static_cast<int64_t>(l.columns_end);
     const auto from = std::lower_bound(begin, end, some);
     const auto to = std::lower_bound(from, end, all);
-    QUARRY_DCHECK(!s.want_scores || (begin == end && l.column_list < 0),
-                  "scores of columns within a window");
+    QUARRY_DCHECK(!s.want_scores || (to == begin && l.column_list < 0),
+                  "scores of columns outside of a window");
     partly.insert(partly.end(), from, to);
     l.columns_begin = static_cast<size_t>(to - columns_.begin());
     if (partly.empty()) continue;

@@ -88,7 +88,7 @@ class AttentionPlan {
   // Takes out what a sliding window of `width` keys, the query's own included, hides from queries
   // that see keys at true distances; row 0 stands at position `first`. Segments with another
   // position rule stay as they are. Columns that only some rows may see become spans of a segment
-  // of their own. REQUIRES: no segment with columns wants scores.
+  // of their own. REQUIRES: no segment that wants scores has columns which that hides from a row.
   void LimitToWindow(TokenPos first, int64_t width);
   // Pairs that the segments count twice although they are one (a density never exceeds 1).
   void AddDuplicatePairs(int64_t pairs) { duplicate_pairs_ += pairs; }

@@ -3,6 +3,7 @@
 #include "attention/methods/flexprefill.h"
 #include "attention/methods/h2o.h"
 #include "attention/methods/infllm.h"
+#include "attention/methods/infquest.h"
 #include "attention/methods/minference.h"
 #include "attention/methods/quest.h"
 #include "attention/methods/tova.h"
@@ -17,6 +18,7 @@ std::unique_ptr<const AttentionMethod> Make(const StreamLlmConfig& c) { return M
 std::unique_ptr<const AttentionMethod> Make(const InfiniteLmConfig& c) { return MakeInfiniteLm(c); }
 std::unique_ptr<const AttentionMethod> Make(const InfLlmConfig& c) { return MakeInfLlm(c); }
 std::unique_ptr<const AttentionMethod> Make(const QLlmConfig& c) { return MakeQLlm(c); }
+std::unique_ptr<const AttentionMethod> Make(const InfQuestConfig& c) { return MakeInfQuest(c); }
 std::unique_ptr<const AttentionMethod> Make(const QuestConfig& c) { return MakeQuest(c); }
 std::unique_ptr<const AttentionMethod> Make(const H2oConfig& c) { return MakeH2o(c); }
 std::unique_ptr<const AttentionMethod> Make(const TovaConfig& c) { return MakeTova(c); }

@@ -7,6 +7,7 @@
 
 #include "quarry/version.h"
 
+#include "cli/eval_command.h"
 #include "cli/exit_code.h"
 #include "cli/inspect_command.h"
 #include "cli/run_command.h"
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
   app.footer("quarry COMMAND --help explains a command and shows an example.");
   int exit_code = cli::kExitOk;
   cli::AddRunCommand(app, &exit_code);
+  cli::AddEvalCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
   cli::AddSearchCommand(app, &exit_code);
   try {

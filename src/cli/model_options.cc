@@ -11,13 +11,15 @@ namespace quarry::cli {
 namespace {
 
 Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string& name,
-                                     bool allow_f16) {
+                                     bool keys_and_values) {
   if (name == "auto") return std::optional<DType>();
   if (name == "f32") return std::optional(DType::kF32);
   if (name == "bf16") return std::optional(DType::kBF16);
-  if (name == "f16" && allow_f16) return std::optional(DType::kF16);
-  return InvalidArgument(fmt::format("{} is {}, must be {}", flag, name,
-                                     allow_f16 ? "f16, bf16 or f32" : "auto, bf16 or f32"));
+  if (name == "f16" && keys_and_values) return std::optional(DType::kF16);
+  if (name == "int8" && keys_and_values) return std::optional(DType::kI8);
+  return InvalidArgument(
+      fmt::format("{} is {}, must be {}", flag, name,
+                  keys_and_values ? "f16, bf16, f32 or int8" : "auto, bf16 or f32"));
 }
 
 // "FIRST-LAST=METHOD" or "LAYER=METHOD".
@@ -87,7 +89,8 @@ void ModelOptions::AddTo(CLI::App& c) {
       ->allow_extra_args(false);
   c.add_option("--dtype", weight_dtype, "weights in memory: auto, bf16, f32")
       ->capture_default_str();
-  c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32")->capture_default_str();
+  c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32, int8")
+      ->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
   c.add_option("--chunk-size", chunk_size,
                "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)");

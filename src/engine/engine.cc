@@ -224,6 +224,11 @@ Status Engine::Impl::CheckRequest(const GenerateRequest& r) {
     return InvalidArgument(fmt::format("prompt of {} and {} new tokens exceed {} positions", n,
                                        r.max_new_tokens, kMaxPosition));
   }
+  if (r.decode_tail < 0 || r.decode_tail >= n) {
+    return InvalidArgument(
+        fmt::format("decode_tail is {}, must be between 0 and {} for a prompt of {} tokens",
+                    r.decode_tail, n - 1, n));
+  }
   if (r.question.begin < 0 || r.question.end > n) {
     return InvalidArgument(fmt::format("question: tokens {} to {} are not in the prompt of {}",
                                        r.question.begin, r.question.end, n));

@@ -74,6 +74,15 @@ void ReadMethod(YamlReader& in, QLlmConfig& c, Notes& notes) {
   c.question_mode = ReadEnum(in, "question_mode", kQuestionModes, c.question_mode);
   c.block_similarity = ReadEnum(in, "block_similarity", kSimilarities, c.block_similarity);
 }
+void ReadMethod(YamlReader& in, InfQuestConfig& c, Notes&) {
+  c.n_init = in.Int("n_init", c.kName);
+  c.n_local = in.Int("n_local", c.kName);
+  c.page_size = in.IntOr("page_size", c.page_size);
+  c.read_budget = in.IntOr("read_budget", c.read_budget);
+  c.answer_budget = in.IntOr("answer_budget", c.answer_budget);
+  c.exc_block_size = in.IntOr("exc_block_size", c.exc_block_size);
+  c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+}
 void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.page_size = in.IntOr("page_size", c.page_size);
   c.token_budget = in.IntOr("token_budget", c.token_budget);

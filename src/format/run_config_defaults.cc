@@ -27,9 +27,20 @@ std::string Keys(const QLlmConfig& c) {
   return Keys(static_cast<const InfLlmConfig&>(c)) +
          fmt::format("  question_weight: {}\n", c.question_weight);
 }
+std::string Keys(const InfQuestConfig& c) {
+  return WindowKeys(c.n_init, c.n_local) +
+         fmt::format(
+             "  page_size: {}\n  read_budget: {}\n  answer_budget: {}\n  exc_block_size: {}\n",
+             c.page_size, c.read_budget, c.answer_budget, c.exc_block_size);
+}
 std::string Keys(const QuestConfig& c) {
-  return fmt::format("  page_size: {}\n  token_budget: {}\n  dense_layers: {}\n", c.page_size,
-                     c.token_budget, c.dense_layers);
+  constexpr std::string_view kGroups[] = {"per-head", "mean", "max"};
+  return fmt::format(
+      "  page_size: {}\n  token_budget: {}\n  dense_layers: {}\n  selection: {}\n"
+      "  group_score: {}\n",
+      c.page_size, c.token_budget, c.dense_layers,
+      c.selection == QuestSelection::kEval ? "eval" : "kernel",
+      kGroups[static_cast<size_t>(c.group_score)]);
 }
 std::string Keys(const H2oConfig& c) {
   return fmt::format("  heavy_size: {}\n  recent_size: {}\n", c.heavy_size, c.recent_size);
@@ -73,6 +84,11 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
     c.n_init = std::min<int64_t>(c.n_init, c.n_local / 8);
   };
   if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
+  if (auto* c = std::get_if<InfQuestConfig>(&config)) {
+    fit(*c);
+    c->n_init = std::min<int64_t>(c->n_init, c->n_local / 8);
+    c->exc_block_size = std::min<int64_t>(c->exc_block_size, std::max<int64_t>(1, c->n_local / 8));
+  }
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
 }
@@ -90,7 +106,8 @@ Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
   };
   std::string yaml = "model:\n  path: unset\n";
   std::vector<std::string> all(overrides.begin(), overrides.end());
-  if (methods.one_method()) {
+  // `type` alone would let dense attention stand in for a method that serves one phase only.
+  if (methods.one_method() && PhaseMethods(methods.prefill).one_method()) {
     yaml += fmt::format("  type: {}\n", MethodName(methods.prefill)) + keys(methods.prefill);
   } else {
     yaml += "attention:\n";

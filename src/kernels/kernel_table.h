@@ -93,14 +93,14 @@ struct KernelTable {
                     void* panel);
   void (*pack_values)(DType, const float* rows, int64_t stride, int n, int head_dim, int lane,
                       void* panel);
-  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other.
+  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other. Not for kI8.
   void (*dot_rows)(DType, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
 
   // ---- selection ------------------------------------------------------------------------------
   // low[d] = min(low[d], key), high[d] = max(high[d], key) over lanes [begin, end) of a key panel.
   void (*key_range)(DType, const void* panel, int head_dim, int begin, int end, float* low,
                     float* high);
-  void (*page_bounds)(const PageBoundArgs&);
+  void (*page_bounds)(const PageBoundArgs&);  // not for kI8
   // Indices of the k largest of n scores, ascending. Of equal scores the lower index comes first;
   // NaN ranks below everything. 0 <= k <= n < 2^31.
   void (*top_k)(const float* scores, int64_t n, int64_t k, int32_t* out);
@@ -121,7 +121,7 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
   // y += x
   void (*add)(const float* x, int64_t n, float* y);
-  // f32 to a 16-bit type, ties to even, and back; kF32 copies.
+  // f32 to a 16-bit type, ties to even, and back; kF32 copies. Not for kI8.
   void (*narrow)(DType, const float* x, int64_t n, void* out);
   void (*widen)(DType, const void* x, int64_t n, float* out);
 

@@ -29,7 +29,8 @@ float RowElement(const MatrixRows& rows, int64_t index) {
 
 PackedMatrix::PackedMatrix(DType dtype, int64_t n, int64_t k, int64_t n_panels)
     : dtype_(dtype), n_(n), k_(k), n_panels_(n_panels) {
-  QUARRY_CHECK(dtype != DType::kF16 && k % 2 == 0, "unsupported packing");
+  QUARRY_CHECK((dtype == DType::kF32 || dtype == DType::kBF16) && k % 2 == 0,
+               "unsupported packing");
   data_ = AlignedBuffer(static_cast<size_t>(n_panels_ * panel_bytes()));
   std::memset(data_.data(), 0, data_.size());
 }

@@ -14,9 +14,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(AttentionConfig, DefaultsAreValidAndNameThemselves) {
-  EXPECT_THAT(MethodNames(),
-              ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "quest", "h2o",
-                          "tova", "minference", "flexprefill", "a-shape", "tri-shape"));
+  EXPECT_THAT(MethodNames(), ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm",
+                                         "inf-quest", "quest", "h2o", "tova", "minference",
+                                         "flexprefill", "a-shape", "tri-shape"));
   for (std::string_view name : MethodNames()) {
     const auto config = DefaultAttentionConfig(name);
     ASSERT_TRUE(config.ok()) << name;

@@ -39,6 +39,19 @@ TEST(AttentionSetup, RefusesPairsThatCannotWork) {
   EXPECT_THAT(Validate(bad).message(), HasSubstr("n_local is 0"));
 }
 
+TEST(AttentionSetup, QuestOnlyDecodes) {
+  const AttentionSetup setup = QuestConfig{};
+  EXPECT_EQ(MethodName(setup.methods.prefill), "dense");
+  EXPECT_EQ(MethodName(setup.methods.decode), "quest");
+  EXPECT_EQ(Describe(setup), "quest");
+  EXPECT_TRUE(Validate(setup).ok());
+  EXPECT_THAT(Validate(AttentionSetup{QuestConfig{}, QuestConfig{}}).message(),
+              HasSubstr("quest only decodes"));
+  EXPECT_TRUE(Validate(AttentionSetup{kWindow, QuestConfig{}}).ok());
+  EXPECT_TRUE(Validate(AttentionSetup{DenseConfig{}, H2oConfig{}}).ok());
+  EXPECT_TRUE(Validate(AttentionSetup{TovaConfig{}, TovaConfig{}}).ok());
+}
+
 // Keys and values that one of the methods drops stay if another reads them.
 TEST(MethodSet, KeepsWhatAnyMethodReads) {
   const MethodNeeds window = MethodSet(kWindow, 2).needs();

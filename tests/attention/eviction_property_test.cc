@@ -157,8 +157,39 @@ TEST_P(EvictionPropertyTest, ATextThatFitsIsDense) {
     Rng cuts(seed), same(seed);
     const auto got = FeedAnswer(layer, c.inputs, c.prompt, c.inputs.tokens, cuts);
     const auto want = FeedAnswer(dense, c.inputs, c.prompt, c.inputs.tokens, same);
-    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 2 * c.Bounds().out);
+    const double bound = 2 * c.Bounds().out;
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], bound);
     ASSERT_EQ(layer.pairs().attended, dense.pairs().attended);
+  }
+}
+
+// In a layer with a sliding window, tokens leave with the window as well: a cache as large as the
+// window changes nothing, a smaller one never holds more than either.
+TEST_P(EvictionPropertyTest, SlidingWindow) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    Case c(seed, *GetParam());
+    const int64_t window = 1 + static_cast<int64_t>(c.rng.Below(50));
+    c.inputs.shape.windows = {window};
+    SCOPED_TRACE(c.name + fmt::format(", window {}", window));
+    OneLayer layer = c.Layer();
+    FeedAnswer(layer, c.inputs, c.prompt, c.prompt, c.rng);
+    for (TokenPos t = c.prompt; t < c.inputs.tokens; ++t) {
+      Feed(layer, c.inputs, std::vector<int>{1}, {}, Phase::kDecode);
+      for (const KeptTokens& unit : Kept(layer)) {
+        ASSERT_LE(unit.size(), std::min(window, c.Capacity()));
+        for (TokenPos token : unit.tokens()) ASSERT_GT(token, t - window);
+      }
+    }
+
+    c.options.cache = c.options.heavy = window;
+    OneLayer large = c.Layer();
+    OneLayer dense(DenseConfig{}, c.inputs.shape, c.dtype, 10000, 1, &c.kernels);
+    Rng cuts(seed), same(seed);
+    const auto got = FeedAnswer(large, c.inputs, c.prompt, c.inputs.tokens, cuts);
+    const auto want = FeedAnswer(dense, c.inputs, c.prompt, c.inputs.tokens, same);
+    const double bound = 2 * c.Bounds().out;
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], bound);
+    ASSERT_EQ(large.pairs().attended, dense.pairs().attended);
   }
 }
 

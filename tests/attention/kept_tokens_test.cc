@@ -54,6 +54,25 @@ TEST(KeptTokens, SpansAndColumns) {
   EXPECT_THAT(plan.columns(plan.segments()[0]), ElementsAre(1, 2, 12));
 }
 
+TEST(KeptTokens, DropBefore) {
+  KeptTokens kept(false);
+  kept.Append({0, 12});
+  kept.Keep(std::vector<int32_t>{0, 2, 3, 4, 9, 11});
+  std::vector<float> scores = {1, 2, 3, 4, 5, 6};
+  kept.AddScores(scores);
+  kept.DropBefore(0);
+  kept.DropBefore(3);
+  EXPECT_THAT(kept.tokens(), ElementsAre(3, 4, 9, 11));
+  EXPECT_THAT(kept.scores(), ElementsAre(3, 4, 5, 6));
+  kept.DropBefore(5);
+  EXPECT_THAT(kept.tokens(), ElementsAre(9, 11));
+  EXPECT_THAT(kept.scores(), ElementsAre(5, 6));
+  const AttentionPlan plan = PlanOf(kept);
+  EXPECT_THAT(plan.columns(plan.segments()[0]), ElementsAre());
+  kept.DropBefore(20);
+  EXPECT_EQ(kept.size(), 0);
+}
+
 // Scores come in the plan's key order and land at their tokens.
 TEST(KeptTokens, ScoresFindTheirTokens) {
   Rng rng(1);

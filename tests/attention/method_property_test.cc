@@ -17,7 +17,7 @@ using reference::InfLlmOptions;
 // A random text for one layer, run by any method.
 struct Text {
   Text(uint64_t seed, const kernels::KernelTable& set, int least, int most)
-      : rng(seed), dtype(static_cast<DType>(seed % 3)), kernels(set) {
+      : rng(seed), dtype(static_cast<DType>(seed % 4)), kernels(set) {
     const ModelShape shape = RandomShape(rng, 96);
     inputs = RandomInputs(
         rng, shape, least + static_cast<int>(rng.Below(static_cast<uint64_t>(most - least + 1))));
@@ -114,8 +114,18 @@ std::vector<AttentionConfig> AllMethods(Rng& rng, int64_t sinks, int64_t window)
   o.question_weight = 1;
   InfLlmOptions plain = o;
   plain.question_end = 0;
-  return {DenseConfig{}, StreamLlmConfig{sinks, window}, InfiniteLmConfig{sinks, window},
-          ToConfig(plain), ToConfig(o)};
+  QuestConfig quest;
+  quest.page_size = 4;
+  quest.token_budget = window + 3;
+  quest.dense_layers = 0;
+  return {DenseConfig{},
+          StreamLlmConfig{sinks, window},
+          InfiniteLmConfig{sinks, window},
+          ToConfig(plain),
+          ToConfig(o),
+          quest,
+          H2oConfig{sinks, window},
+          TovaConfig{window}};
 }
 
 TEST_P(MethodPropertyTest, ATextWithinTheWindowIsDense) {

@@ -142,6 +142,25 @@ TEST(QuestSelection, Groups) {
   EXPECT_THAT(Choose(c, in), ElementsAre(ElementsAre(2, 3, 4)));
 }
 
+// In a layer with a sliding window the budget is spent inside it; the page that reaches over its
+// border counts.
+TEST(QuestSelection, SlidingWindow) {
+  LayerInputs in = Inputs({9, 8, 1, 3, 2, 0}, 24);
+  const auto choose = [&](int64_t window, int64_t budget, QuestSelection selection) {
+    in.shape.windows = {window};
+    return Choose(Config(budget, selection), in)[0];
+  };
+  constexpr auto kKernel = QuestSelection::kKernel, kEval = QuestSelection::kEval;
+  EXPECT_THAT(choose(24, 3, kKernel), ElementsAre(0, 1, 5));
+  EXPECT_THAT(choose(20, 3, kKernel), ElementsAre(1, 3, 5));
+  EXPECT_THAT(choose(17, 3, kKernel), ElementsAre(1, 3, 5));
+  EXPECT_THAT(choose(16, 3, kKernel), ElementsAre(3, 4, 5));
+  EXPECT_THAT(choose(12, 3, kKernel), ElementsAre(3, 4, 5));
+  EXPECT_THAT(choose(1, 3, kKernel), ElementsAre(5));
+  EXPECT_THAT(choose(20, 3, kEval), ElementsAre(1, 3, 4));
+  EXPECT_THAT(choose(12, 5, kEval), ElementsAre(3, 4, 5));
+}
+
 // The chosen pages are those that are attended: values are token numbers and equal scores make the
 // output their mean.
 TEST(QuestSelection, ChosenPagesAreAttended) {

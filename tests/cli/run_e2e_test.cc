@@ -97,7 +97,8 @@ TEST(RunCommand, ShortPromptsGiveTheSameTextWithEveryMethod) {
   const std::string file =
       (SourcePath("models/needle-5m/reference") / expected.at("prompt_file").get<std::string>())
           .string();
-  for (const char* method : {"dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "origin"}) {
+  for (const char* method : {"dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "origin",
+                             "quest", "h2o", "tova"}) {
     const ProcessResult r =
         QuarryRun({"-f", file, "--raw", "-n", "32", "--ignore-eos", "--json", "--method", method});
     ASSERT_EQ(r.exit_code, 0) << method << r.err;
@@ -193,6 +194,14 @@ INSTANTIATE_TEST_SUITE_P(
             {"run", "-m", kModel, "--method", "inf-llm", "--set", "exc_block_size=5000", "-p", "x"},
             2,
             {"exc_block_size is 5000", "n_local"}},
+        BadInput{"prefill_by_a_method_that_decodes",
+                 {"run", "-m", kModel, "--prefill", "quest", "-p", "x"},
+                 2,
+                 {"prefill is quest", "quest only decodes"}},
+        BadInput{"budget_below_a_page",
+                 {"run", "-m", kModel, "--method", "quest", "--set", "token_budget=9", "-p", "x"},
+                 2,
+                 {"token_budget is 9", "page_size (16)"}},
         BadInput{"repr_above_block",
                  {"run", "-m", kModel, "--method", "inf-llm", "--set", "repr_topk=999", "-p", "x"},
                  2,

@@ -140,6 +140,30 @@ model:
   EXPECT_EQ(std::get<InfLlmConfig>(i.attention.methods.prefill).cache_strategy, CachePolicy::kFifo);
 }
 
+TEST(RunConfig, MethodsThatDecode) {
+  const RunConfig quest = Parsed(
+      "model: {path: m, type: quest, page_size: 32, token_budget: 640, dense_layers: 1, "
+      "selection: kernel, group_score: mean}");
+  EXPECT_EQ(Describe(quest.attention), "quest");
+  EXPECT_EQ(MethodName(quest.attention.methods.prefill), "dense");
+  const auto& q = std::get<QuestConfig>(quest.attention.methods.decode);
+  EXPECT_EQ(q.page_size, 32);
+  EXPECT_EQ(q.token_budget, 640);
+  EXPECT_EQ(q.dense_layers, 1);
+  EXPECT_EQ(q.selection, QuestSelection::kKernel);
+  EXPECT_EQ(q.group_score, QuestGroup::kMean);
+  EXPECT_EQ(std::get<QuestConfig>(Parsed("model: {path: m, type: quest}").attention.methods.decode),
+            QuestConfig());
+  const auto eval = Parsed("model: {path: m, type: quest, selection: eval, token_budget: 8}");
+  EXPECT_EQ(std::get<QuestConfig>(eval.attention.methods.decode).selection, QuestSelection::kEval);
+
+  const RunConfig h2o = Parsed("model: {path: m, type: h2o, heavy_size: 100, recent_size: 28}");
+  EXPECT_EQ(std::get<H2oConfig>(h2o.attention.methods.prefill), (H2oConfig{100, 28}));
+  EXPECT_EQ(std::get<H2oConfig>(h2o.attention.methods.decode), (H2oConfig{100, 28}));
+  const RunConfig tova = Parsed("model: {path: m, type: tova, cache_size: 77}");
+  EXPECT_EQ(std::get<TovaConfig>(tova.attention.methods.decode), TovaConfig{77});
+}
+
 TEST(RunConfig, MethodsAndTheirOtherNames) {
   const auto name = [](std::string_view type) {
     return Describe(
@@ -375,7 +399,7 @@ TEST(RunConfig, AttentionSectionsThatContradict) {
                "max_cached_block: 8}, decode: dense}",
                "run.yaml: prefill is inf-llm and decode is dense, must both be inf-llm with the "
                "same parameters: it answers from what it builds up while reading"},
-            Row{"{layers: dense}", "attention.layers is \"dense\", must be a list of maps"},
+           Row{"{layers: dense}", "attention.layers is \"dense\", must be a list of maps"},
            Row{"{layers: [{first: 2, last: 1, type: dense}]}",
                "attention.layers.[].last is 1, must be between 2 and"},
            Row{"{layers: [{type: dense}]}", "attention.layers[0].first is missing"},

@@ -16,12 +16,6 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-float Rounded(DType type, float x) {
-  float stored;
-  StoreElement(type, &stored, 0, x);
-  return LoadElement(type, &stored, 0);
-}
-
 // Keys and values of one KV head, packed by the kernel set under test, and as the numbers that the
 // panels really hold (rounded to the panel's type).
 struct Cache {
@@ -51,8 +45,14 @@ struct Cache {
       const auto lanes = static_cast<uint32_t>((1u << count) - 1);
       panels.push_back({kp, vp, p * kPanelTokens, lanes});
     }
-    for (float& x : k) x = Rounded(type, x);
-    for (float& x : v) x = Rounded(type, x);
+    for (int t = 0; t < n; ++t) {
+      const KeyPanel& p = panels[static_cast<size_t>(t / kPanelTokens)];
+      for (int i = 0; i < dim; ++i) {
+        const auto at = static_cast<size_t>(t * dim + i);
+        k[at] = LoadKey(type, p.keys, dim, t % kPanelTokens, i);
+        v[at] = LoadValue(type, p.values, dim, t % kPanelTokens, i);
+      }
+    }
   }
 
   DType dtype;
@@ -158,7 +158,7 @@ class AttendTest : public testing::TestWithParam<const KernelTable*> {
 
 TEST_P(AttendTest, MatchesFloat64ForAllShapes) {
   Rng rng(1);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     for (int dim : {8, 16, 24, 64, 80, 96, 128, 256}) {
       for (int tokens : {1, 15, 16, 17, 63, 64, 65, 200}) {
         const Cache cache(kernels(), type, tokens, dim, rng);
@@ -219,7 +219,7 @@ TEST_P(AttendTest, ContinuesAPartial) {
 
 TEST_P(AttendTest, WeightsGiveProbabilities) {
   Rng rng(3);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     const int rows = 8, dim = 32, tokens = 150;
     const Cache cache(kernels(), type, tokens, dim, rng);
     auto q = RandomFloats(rng, rows * dim, 3.0);

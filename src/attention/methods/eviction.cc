@@ -3,8 +3,9 @@
 #include <numeric>
 
 namespace quarry {
-EvictionState::EvictionState(const EvictionRule& rule, int units) : rule_(rule) {
-  memory_.units.resize(static_cast<size_t>(units));
+EvictionState::EvictionState(const EvictionRule& rule, int units, int64_t window)
+    : rule_(rule), window_(window) {
+  memory_.units.resize(static_cast<size_t>(units), KeptTokens(window == 0));
 }
 
 std::unique_ptr<MethodState> EvictionState::Clone() const {
@@ -16,7 +17,7 @@ TokenPos EvictionState::Truncate(TokenPos n) {
   const Memory* past = checkpoints_.Restore(n);
   const size_t units = memory_.units.size();
   memory_ = past != nullptr ? *past : Memory();
-  memory_.units.resize(units);
+  memory_.units.resize(units, KeptTokens(window_ == 0));
   return memory_.length;
 }
 
@@ -39,7 +40,13 @@ void EvictionState::Skip(const PlanInput& in) {
   Append({in.first, in.first + in.n_rows});
 }
 
+void EvictionState::DropUnseen() {
+  if (window_ == 0) return;
+  for (KeptTokens& unit : memory_.units) unit.DropBefore(memory_.length + 1 - window_);
+}
+
 void EvictionState::Append(TokenRange tokens) {
+  DropUnseen();
   for (KeptTokens& unit : memory_.units) unit.Append(tokens);
   memory_.length = tokens.end;
 }
@@ -57,20 +64,25 @@ std::vector<KeptTokens> EvictionState::Settled(ExecContext& ctx) const {
 
 void EvictionState::Evict(ExecContext& ctx) {
   memory_.pending = false;
-  // All units have the same number of tokens.
-  const int64_t size = memory_.units[0].size();
-  if (size <= rule_.best + rule_.recent) return;
-  memory_.whole = false;
+  DropUnseen();
+  const int64_t capacity = rule_.best + rule_.recent;
+  for (const KeptTokens& unit : memory_.units) memory_.whole &= unit.size() <= capacity;
+  if (memory_.whole) return;
   ctx.threads().Run(static_cast<int64_t>(memory_.units.size()), [&](int64_t u, int worker) {
-    Scratch& scratch = ctx.scratch(worker);
-    Scratch::Scope scope(scratch);
-    KeptTokens& unit = memory_.units[static_cast<size_t>(u)];
-    const std::span<int32_t> stay =
-        scratch.Take<int32_t>(static_cast<size_t>(rule_.best + rule_.recent));
-    ctx.kernels().top_k(unit.scores().data(), size - rule_.recent, rule_.best, stay.data());
-    std::iota(stay.begin() + rule_.best, stay.end(), static_cast<int32_t>(size - rule_.recent));
-    unit.Keep(stay);
+    Evict(memory_.units[static_cast<size_t>(u)], ctx.kernels(), ctx.scratch(worker));
   });
+}
+
+void EvictionState::Evict(KeptTokens& unit, const kernels::KernelTable& kernels,
+                          Scratch& scratch) const {
+  const int64_t size = unit.size();
+  if (size <= rule_.best + rule_.recent) return;
+  Scratch::Scope scope(scratch);
+  const std::span<int32_t> stay =
+      scratch.Take<int32_t>(static_cast<size_t>(rule_.best + rule_.recent));
+  kernels.top_k(unit.scores().data(), size - rule_.recent, rule_.best, stay.data());
+  std::iota(stay.begin() + rule_.best, stay.end(), static_cast<int32_t>(size - rule_.recent));
+  unit.Keep(stay);
 }
 
 }  // namespace quarry

@@ -23,7 +23,8 @@ struct EvictionRule {
 
 class EvictionState final : public MethodState {
  public:
-  EvictionState(const EvictionRule& rule, int units);
+  // `window`: the tokens that the layer's queries see, themselves included; 0: all.
+  EvictionState(const EvictionRule& rule, int units, int64_t window);
 
   std::unique_ptr<MethodState> Clone() const override;
   TokenPos Truncate(TokenPos n) override;
@@ -36,7 +37,7 @@ class EvictionState final : public MethodState {
   // Another method attended the call: its tokens stay until a query of ours has judged them.
   void Skip(const PlanInput& in);
 
-  // True until a token is dropped: all units see the same.
+  // True until tokens are dropped for their scores: all units see the same.
   bool whole() const { return memory_.whole; }
   std::vector<KeptTokens>& units() { return memory_.units; }
   // The units as the next decoding step will meet them.
@@ -49,11 +50,15 @@ class EvictionState final : public MethodState {
     bool pending = false;  // scores are known, eviction waits for the end of the prompt
     std::vector<KeptTokens> units;
   };
+  // Tokens that have left the window of the next query.
+  void DropUnseen();
   void Append(TokenRange tokens);
   void Evict(ExecContext& ctx);
+  void Evict(KeptTokens& unit, const kernels::KernelTable& kernels, Scratch& scratch) const;
   size_t UnitBytes() const;
 
   EvictionRule rule_;
+  int64_t window_;
   Memory memory_;
   Checkpoints<Memory> checkpoints_;
 };

@@ -15,8 +15,8 @@ class H2o final : public AttentionMethod {
     return {.planes = {PlaneRule::None(), PlaneRule::All(), PlaneRule::All()}};
   }
 
-  std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType, int) const override {
-    return std::make_unique<EvictionState>(rule_, shape.kv_heads);
+  std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType, int layer) const override {
+    return std::make_unique<EvictionState>(rule_, shape.kv_heads, shape.window(layer));
   }
 
   size_t StateBytes(const ModelShape& shape, DType, TokenPos tokens) const override {

@@ -5,16 +5,6 @@
 #include "attention/kv_rows.h"
 
 namespace quarry {
-namespace {
-
-// Checkpoints cost a copy of the score window each; they may take this much per layer.
-constexpr size_t kCheckpointBytes = size_t{1} << 20;
-constexpr size_t kMinCheckpoints = 2;
-constexpr size_t kMaxCheckpoints = 16;
-// Decoding makes a call per token; one in so many is remembered.
-constexpr int64_t kDecodeStride = 64;
-
-}  // namespace
 
 InfLlmState::InfLlmState(const InfLlmConfig& config, std::optional<QuestionMode> question,
                          const ModelShape& shape, DType dtype, int layer)
@@ -45,8 +35,8 @@ std::unique_ptr<MethodState> InfLlmState::Clone() const {
 
 TokenPos InfLlmState::Truncate(TokenPos n) {
   if (n >= memory.length) return memory.length;
-  while (!checkpoints_.empty() && checkpoints_.back().length > n) checkpoints_.pop_back();
-  if (checkpoints_.empty()) {
+  const Memory* past = checkpoints_.Restore(n);
+  if (past == nullptr) {
     std::optional<QuestionMode> mode;
     if (memory.question) mode = memory.question->mode();
     InfLlmObserver* const keep = observer;
@@ -54,13 +44,13 @@ TokenPos InfLlmState::Truncate(TokenPos n) {
     observer = keep;
     return 0;
   }
-  memory = checkpoints_.back();
+  memory = *past;
   representatives.Truncate(memory.blocks);
   return memory.length;
 }
 
 size_t InfLlmState::size_bytes() const {
-  return representatives.size_bytes() + memory.scores.size_bytes() * (1 + checkpoints_.size());
+  return representatives.size_bytes() + memory.scores.size_bytes() + checkpoints_.size_bytes();
 }
 
 void InfLlmState::AddStats(MethodStats& stats) const {
@@ -73,20 +63,7 @@ void InfLlmState::AddStats(MethodStats& stats) const {
 }
 
 void InfLlmState::BeginCall(TokenPos position) {
-  if (position == 0) return;
-  if (!checkpoints_.empty() && position - checkpoints_.back().length < kDecodeStride) return;
-  checkpoints_.push_back(memory);
-  const size_t room = kCheckpointBytes / std::max<size_t>(1, memory.scores.size_bytes());
-  const size_t limit = std::clamp(room, kMinCheckpoints, kMaxCheckpoints);
-  // Thin out: every second of the older ones goes, so that the distance into the past grows.
-  if (checkpoints_.size() > limit) {
-    std::deque<Memory> kept;
-    for (size_t i = 0; i < checkpoints_.size(); ++i) {
-      if (i % 2 == 0 || i + 2 >= checkpoints_.size()) kept.push_back(std::move(checkpoints_[i]));
-    }
-    checkpoints_.swap(kept);
-    while (checkpoints_.size() > limit) checkpoints_.pop_front();
-  }
+  checkpoints_.Save(position, memory, memory.scores.size_bytes());
 }
 
 void InfLlmState::EndBlock(const PlanInput& in, TokenPos first,
@@ -126,8 +103,8 @@ void InfLlmState::FormBlock(const PlanInput& in, ExecContext& ctx) {
     const auto chosen = TopIndices(memory.scores.Of(h, tokens), config_.repr_topk);
     for (int64_t i : chosen) {
       repr_tokens.push_back(tokens.begin + i);
-      ReadKey(*in.kv, in.layer, KvPlane::kRawKeys, h / shape_.group(), tokens.begin + i, dtype_,
-              dim, key.data());
+      ReadKey(*in.kv, in.layer, KvPlane::kRawKeys, h / shape_.group(), tokens.begin + i,
+              in.kv_dtype, dim, key.data());
       for (int c = 0; c < dim; ++c) out[c] += key[static_cast<size_t>(c)];
     }
     for (int c = 0; c < dim; ++c) out[c] /= static_cast<float>(chosen.size());

@@ -1,11 +1,11 @@
 // What InfLLM remembers about one layer of one sequence.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "attention/methods/checkpoints.h"
 #include "attention/methods/infllm.h"
 #include "attention/methods/score_window.h"
 #include "kv/row_store.h"
@@ -45,7 +45,7 @@ class InfLlmState final : public MethodState {
   };
   Memory memory;
 
-  // Rows of heads * head_dim elements of the KV type, one per block.
+  // Rows of heads * head_dim elements of `dtype`, one per block.
   RowStore representatives;
   // The selection of the current execution block, per unit.
   std::vector<std::vector<int64_t>> selected;
@@ -60,7 +60,7 @@ class InfLlmState final : public MethodState {
   ModelShape shape_;
   DType dtype_;
   int layer_;
-  std::deque<Memory> checkpoints_;
+  Checkpoints<Memory> checkpoints_;
 };
 
 }  // namespace quarry

@@ -13,7 +13,7 @@ constexpr int64_t kShortRun = 4;
 }  // namespace
 
 bool KeptTokens::IsSpan(size_t run) const {
-  return run + 1 == runs_.size() || runs_[run].size() >= kShortRun;
+  return !gather_ || run + 1 == runs_.size() || runs_[run].size() >= kShortRun;
 }
 
 std::vector<TokenPos> KeptTokens::tokens() const {
@@ -60,6 +60,18 @@ void KeptTokens::AddScores(std::span<const float> of_keys) {
 }
 
 void KeptTokens::ClearScores() { std::fill(scores_.begin(), scores_.end(), 0.0f); }
+
+void KeptTokens::DropBefore(TokenPos t) {
+  size_t run = 0;
+  int64_t dropped = 0;
+  while (run < runs_.size() && runs_[run].end <= t) dropped += runs_[run++].size();
+  runs_.erase(runs_.begin(), runs_.begin() + static_cast<int64_t>(run));
+  if (!runs_.empty() && runs_[0].begin < t) {
+    dropped += t - runs_[0].begin;
+    runs_[0].begin = t;
+  }
+  scores_.erase(scores_.begin(), scores_.begin() + dropped);
+}
 
 void KeptTokens::Keep(std::span<const int32_t> indices) {
   std::vector<TokenRange> runs;

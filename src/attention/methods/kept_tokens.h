@@ -14,6 +14,10 @@ namespace quarry {
 
 class KeptTokens {
  public:
+  // `gather`: isolated tokens are columns of plans; otherwise everything is spans, which a sliding
+  // window may limit.
+  explicit KeptTokens(bool gather = true) : gather_(gather) {}
+
   int64_t size() const { return static_cast<int64_t>(scores_.size()); }
   // Ascending.
   std::vector<TokenPos> tokens() const;
@@ -27,6 +31,8 @@ class KeptTokens {
   // Adds to every token what the segment's key order (KeyScores) says of it.
   void AddScores(std::span<const float> of_keys);
   void ClearScores();
+  // Drops the tokens before `t`.
+  void DropBefore(TokenPos t);
   // Drops all but the tokens of these indices, ascending.
   void Keep(std::span<const int32_t> indices);
 
@@ -37,6 +43,7 @@ class KeptTokens {
  private:
   bool IsSpan(size_t run) const;
 
+  bool gather_;
   std::vector<TokenRange> runs_;  // ascending, never touching
   std::vector<float> scores_;     // per token, in order
 };

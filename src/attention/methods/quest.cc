@@ -1,6 +1,7 @@
 #include "attention/methods/quest.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/checked_math.h"
 #include "kernels/panel.h"
@@ -15,7 +16,7 @@ constexpr int64_t kEvalFloor = 3;
 
 class QuestState final : public MethodState {
  public:
-  QuestState(const QuestPages& empty, bool dense) : pages(empty), dense(dense) {}
+  QuestState(const QuestPages& empty, bool reads_all) : pages(empty), dense(reads_all) {}
 
   std::unique_ptr<MethodState> Clone() const override {
     auto copy = std::make_unique<QuestState>(*this);
@@ -40,10 +41,11 @@ class QuestState final : public MethodState {
   std::vector<std::vector<int32_t>> selected;  // of the last row, per unit
 };
 
-// How many pages a query keeps.
+// Which pages a query keeps.
 struct Budget {
-  bool all;            // every page
-  int64_t candidates;  // the first so many pages are ranked
+  bool all;            // every page it sees
+  int64_t first;       // the first page it sees
+  int64_t candidates;  // so many pages from there on are ranked
   int64_t best;        // so many of them are kept
   bool last;           // and the last page
 };
@@ -68,7 +70,7 @@ class Quest final : public AttentionMethod {
     const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
     const int64_t layers = std::max<int64_t>(0, shape.layers - config_.dense_layers);
     return static_cast<size_t>(layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(dtype, shape.head_dim);
+           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
@@ -96,22 +98,25 @@ class Quest final : public AttentionMethod {
     plan.AddSpan({0, in.first + rows.end});
   }
 
-  Budget BudgetOf(TokenPos tokens) const {
-    const int64_t pages = CeilDiv(tokens, config_.page_size);
+  // For a query that sees the last `window` of `tokens` tokens (0: all).
+  Budget BudgetOf(TokenPos tokens, int64_t window) const {
+    const int64_t seen = window > 0 ? std::min(tokens, window) : tokens;
+    const int64_t first = (tokens - seen) / config_.page_size;
+    const int64_t pages = CeilDiv(tokens, config_.page_size) - first;
     if (config_.selection == QuestSelection::kKernel) {
       const int64_t kept = config_.token_budget / config_.page_size;
-      return {pages <= kept, pages - 1, kept - 1, true};
+      return {pages <= kept, first, pages - 1, kept - 1, true};
     }
-    const int64_t fit = std::min(tokens, config_.token_budget) / config_.page_size;
+    const int64_t fit = std::min(seen, config_.token_budget) / config_.page_size;
     const int64_t kept = std::min(std::max(kEvalFloor, fit), pages);
-    return {kept == pages, pages, kept, false};
+    return {kept == pages, first, pages, kept, false};
   }
 
   void PlanRow(const PlanInput& in, int row, QuestState& state, ExecContext& ctx,
                AttentionPlan& plan) const {
     const TokenPos tokens = in.first + row + 1;
     state.pages.Extend(*in.kv, in.layer, tokens, ctx);
-    const Budget budget = BudgetOf(tokens);
+    const Budget budget = BudgetOf(tokens, in.shape->window(in.layer));
     if (!budget.all || state.observer != nullptr) Select(in, row, budget, state, ctx);
     if (budget.all) return PlanDense(in, {row, row + 1}, plan);
 
@@ -138,29 +143,35 @@ class Quest final : public AttentionMethod {
     const int group = per_head ? 1 : shape.group();
     Scratch::Scope scope(ctx.scratch());
 
-    const int64_t pages = state.observer == nullptr ? budget.candidates : state.pages.pages();
+    const int64_t pages =
+        state.observer == nullptr ? budget.first + budget.candidates : state.pages.pages();
     const int64_t stride = CeilDiv(pages, QuestPages::kPagesPerPanel) * QuestPages::kPagesPerPanel;
     float* bounds = nullptr;
     if (budget.best > 0 || state.observer != nullptr) {
       bounds = ctx.scratch().Take<float>(static_cast<size_t>(shape.heads * stride)).data();
-      Bound(in, row, stride, state.pages, ctx, bounds);
+      const int64_t skip =
+          state.observer == nullptr ? budget.first / QuestPages::kPagesPerPanel : 0;
+      Bound(in, row, skip, stride, state.pages, ctx, bounds);
     }
 
     state.selected.resize(static_cast<size_t>(units));
     ctx.threads().Run(units, [&](int64_t unit, int worker) {
       std::vector<int32_t>& out = state.selected[static_cast<size_t>(unit)];
       if (budget.all) {
-        out.resize(static_cast<size_t>(state.pages.pages()));
-        for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int32_t>(i);
+        out.resize(static_cast<size_t>(state.pages.pages() - budget.first));
+        std::iota(out.begin(), out.end(), static_cast<int32_t>(budget.first));
         return;
       }
       out.resize(static_cast<size_t>(budget.best + (budget.last ? 1 : 0)));
       if (budget.last) out.back() = static_cast<int32_t>(state.pages.pages() - 1);
       if (budget.best == 0) return;
       Scratch::Scope inner(ctx.scratch(worker));
-      const float* scores = bounds + unit * group * stride;
+      const float* scores = bounds + unit * group * stride + budget.first;
       if (group > 1) scores = Combine(scores, group, stride, budget.candidates, ctx, worker);
       ctx.kernels().top_k(scores, budget.candidates, budget.best, out.data());
+      for (int64_t i = 0; i < budget.best; ++i) {
+        out[static_cast<size_t>(i)] += static_cast<int32_t>(budget.first);
+      }
     });
     if (state.observer != nullptr) {
       state.observer->OnStep({.layer = in.layer,
@@ -172,8 +183,8 @@ class Quest final : public AttentionMethod {
     }
   }
 
-  // Bounds of the first `stride` pages for every query head.
-  void Bound(const PlanInput& in, int row, int64_t stride, const QuestPages& summary,
+  // Bounds of the first `stride` pages but for `skip` panels, for every query head.
+  void Bound(const PlanInput& in, int row, int64_t skip, int64_t stride, const QuestPages& summary,
              ExecContext& ctx, float* bounds) const {
     const int dim = in.shape->head_dim;
     const int group = in.shape->group();
@@ -192,7 +203,7 @@ class Quest final : public AttentionMethod {
         q[d] = std::max(q[d], 0.0f);
       }
     }
-    const int64_t panels = stride / QuestPages::kPagesPerPanel;
+    const int64_t panels = stride / QuestPages::kPagesPerPanel - skip;
     const int64_t cuts = CeilDiv(panels, kPanelsPerPiece);
     ctx.threads().Run(cuts * in.shape->kv_heads, [&](int64_t piece, int) {
       const int head = static_cast<int>(piece % in.shape->kv_heads);
@@ -201,8 +212,8 @@ class Quest final : public AttentionMethod {
                       .rows = group,
                       .up = up + head * group * dim,
                       .down = down + head * group * dim,
-                      .panel_begin = cut.begin,
-                      .panel_end = cut.end},
+                      .panel_begin = skip + cut.begin,
+                      .panel_end = skip + cut.end},
                      ctx.kernels(), bounds + head * group * stride, stride);
     });
   }

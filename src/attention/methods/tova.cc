@@ -15,8 +15,8 @@ class Tova final : public AttentionMethod {
     return {.planes = {PlaneRule::None(), PlaneRule::All(), PlaneRule::All()}};
   }
 
-  std::unique_ptr<MethodState> NewState(const ModelShape&, DType, int) const override {
-    return std::make_unique<EvictionState>(rule_, 1);
+  std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType, int layer) const override {
+    return std::make_unique<EvictionState>(rule_, 1, shape.window(layer));
   }
 
   size_t StateBytes(const ModelShape& shape, DType, TokenPos tokens) const override {

@@ -20,7 +20,7 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
       if (!inside || !(panels[p].lanes >> lane & 1u)) continue;
       float sum = 0;
       for (int i = 0; i < a.head_dim; ++i) {
-        sum += q[i] * LoadElement(a.dtype, panels[p].keys, KeyIndex(a.dtype, lane, i));
+        sum += q[i] * LoadKey(a.dtype, panels[p].keys, a.head_dim, lane, i);
       }
       scores[p * kPanelTokens + lane] = sum * a.scale;
     }
@@ -48,8 +48,7 @@ void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float*
     if (a.o == nullptr || scores[j] == 0 || j / kPanelTokens >= n) continue;
     const KeyPanel& panel = panels[j / kPanelTokens];
     for (int i = 0; i < a.head_dim; ++i) {
-      sum[i] += scores[j] * LoadElement(a.dtype, panel.values,
-                                        ValueIndex(a.dtype, stride, j % kPanelTokens, i));
+      sum[i] += scores[j] * LoadValue(a.dtype, panel.values, a.head_dim, j % kPanelTokens, i);
     }
   }
   a.d[row] = a.d[row] * rescale + total;
@@ -92,6 +91,7 @@ void DiagonalSums(const float* weights, const float* row_scale, int rows, float*
 
 void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
               void* panel) {
+  if (type == DType::kI8) return PackInt8Keys(rows, stride, n, head_dim, lane, panel);
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {
       StoreElement(type, panel, KeyIndex(type, lane + t, i), rows[t * stride + i]);
@@ -101,6 +101,7 @@ void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim
 
 void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
                 void* panel) {
+  if (type == DType::kI8) return PackInt8Values(rows, stride, n, head_dim, lane, panel);
   const int value_stride = ValueStride(head_dim);
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {

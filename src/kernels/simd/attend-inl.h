@@ -1,8 +1,8 @@
 // Attention over panels with f32 arithmetic: register-tiled products around an online softmax.
 //
-// Per tile of 64 tokens: 16-bit panels are widened to f32 once, into scratch; then for every six
-// rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The
-// widening costs one pass over the tile and is shared by all rows, so it matters only for a few
+// Per tile of 64 tokens: 16-bit and int8 panels are widened to f32 once, into scratch; then for
+// every six rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers).
+// The widening costs one pass over the tile and is shared by all rows, so it matters only for a few
 // rows.
 #pragma once
 
@@ -30,8 +30,37 @@ HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) hn::Store(LoadF16(in + i), kF32, out + i);
 }
 
+HWY_INLINE void WidenInt8Keys(const void* panel, int head_dim, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  const BFloat16* scales = KeyScales(panel, head_dim);
+  for (int block = 0; block < head_dim; block += kScaleBlock) {
+    const int end = block + kScaleBlock < head_dim ? block + kScaleBlock : head_dim;
+    for (int v = 0; v < kPanelTokens; v += kLanes) {
+      const VecF scale = LoadBf16(scales + block / kScaleBlock * kPanelTokens + v);
+      for (int d = block; d < end; ++d) {
+        const int at = d * kPanelTokens + v;
+        hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+      }
+    }
+  }
+}
+
+HWY_INLINE void WidenInt8Values(const void* panel, int stride, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  // A stride has as many blocks as the head dimension that it was rounded up from.
+  const BFloat16* scales = ValueScales(panel, stride);
+  for (int t = 0; t < kPanelTokens; ++t) {
+    for (int c = 0; c < stride; c += kLanes) {
+      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(stride) + c / kScaleBlock]));
+      const int at = t * stride + c;
+      hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+    }
+  }
+}
+
 HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* out) {
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * head_dim, out);
+  if (type == DType::kI8) return WidenInt8Keys(panel, head_dim, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int d = 0; d < head_dim; d += 2) {
     for (int v = 0; v < kPanelVecs; ++v) {
@@ -44,6 +73,7 @@ HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* ou
 }
 
 HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* out) {
+  if (type == DType::kI8) return WidenInt8Values(panel, stride, out);
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * stride, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int t = 0; t < kPanelTokens; t += 2) {
@@ -327,8 +357,6 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
 inline int64_t AttendScratchFloats(int rows, int head_dim) {
   return F32Products::ScratchFloats(rows, head_dim);
 }
-
-inline void Attend(const AttendArgs& a) { AttendWith<F32Products>(a); }
 
 inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
   VecF sum[kTileVecs];

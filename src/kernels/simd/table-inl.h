@@ -1,7 +1,7 @@
 // The table of the kernels in this folder, for the instruction set of the including file.
 #pragma once
 
-#include "kernels/simd/attend-inl.h"
+#include "kernels/simd/attend_direct-inl.h"
 #include "kernels/simd/linear-inl.h"
 #include "kernels/simd/peak-inl.h"
 #include "kernels/simd/rows-inl.h"

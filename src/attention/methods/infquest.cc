@@ -1,0 +1,159 @@
+#include "attention/methods/infquest.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "attention/methods/page_selector.h"
+#include "attention/methods/quest_pages.h"
+#include "base/checked_math.h"
+#include "kernels/panel.h"
+
+namespace quarry {
+namespace {
+
+class InfQuestState final : public MethodState {
+ public:
+  explicit InfQuestState(const QuestPages& empty) : pages(empty) {}
+
+  std::unique_ptr<MethodState> Clone() const override {
+    return std::make_unique<InfQuestState>(*this);
+  }
+  // Pages are made again from the keys: nothing is lost.
+  TokenPos Truncate(TokenPos n) override {
+    pages.Truncate(n);
+    return n;
+  }
+  size_t size_bytes() const override { return pages.size_bytes(); }
+  void AddStats(MethodStats& stats) const override {
+    stats.blocks_retrieved += retrieved;
+    stats.memory_blocks += pages.pages();
+  }
+
+  QuestPages pages;  // of raw keys
+  int64_t retrieved = 0;
+  std::vector<std::vector<int32_t>> selected;  // per unit, of the current execution block
+};
+
+class InfQuest final : public AttentionMethod {
+ public:
+  explicit InfQuest(const InfQuestConfig& config) : config_(config) {}
+
+  std::string_view name() const override { return InfQuestConfig::kName; }
+
+  MethodNeeds needs() const override {
+    return {.planes = {PlaneRule::All(), PlaneRule{true, 0, config_.n_local}, PlaneRule::All()},
+            .exec_rows = config_.exc_block_size,
+            .last_token_alone = true,
+            .extends_context = true};
+  }
+
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    const int64_t window = shape.smallest_window();
+    if (window == 0 || config_.n_local <= window) return {};
+    return {fmt::format("n_local is {}, must be at most the model's sliding window of {} tokens",
+                        config_.n_local, window)};
+  }
+
+  std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype, int) const override {
+    return std::make_unique<InfQuestState>(
+        QuestPages(shape, dtype, config_.page_size, KvPlane::kRawKeys));
+  }
+
+  size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
+    const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
+    return static_cast<size_t>(shape.layers * panels * 2 * shape.kv_heads) *
+           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
+  }
+
+  void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
+            AttentionPlan& plan) const override {
+    auto& state = static_cast<InfQuestState&>(base);
+    const TokenPos end = in.first + in.n_rows;
+    const IndexRange heads = {0, in.shape->heads};
+    plan.Add({.heads = heads,
+              .rows = {0, in.n_rows},
+              .mask = Mask::Band(config_.n_local),
+              .position = PositionRule::Absolute()});
+    plan.AddSpan({std::max<TokenPos>(0, in.first - config_.n_local + 1), end});
+
+    // What left the window of the last row; the mask keeps it from rows that still have it there.
+    const TokenPos far = end - config_.n_local;
+    if (far <= 0) return;
+    // After a truncation more may be summarised already.
+    const int64_t pages = far / config_.page_size;
+    state.pages.Extend(*in.kv, in.layer, pages * config_.page_size, ctx);
+    const int64_t first = std::min(pages, CeilDiv(config_.n_init, config_.page_size));
+    const int64_t budget = BudgetOf(in) / config_.page_size;
+    const bool all = pages - first <= budget;
+    if (!all) Select(in, first, pages - first, budget, state, ctx);
+
+    const int units = all ? 1 : static_cast<int>(state.selected.size());
+    for (int u = 0; u < units; ++u) {
+      const int per_unit = in.shape->heads / units;
+      plan.Add({.heads = {u * per_unit, (u + 1) * per_unit},
+                .rows = {0, in.n_rows},
+                .mask = Mask::Beyond(config_.n_local),
+                .position = PositionRule::Capped(config_.n_local - 1)});
+      if (all) {
+        plan.AddSpan({0, far});
+        continue;
+      }
+      plan.AddSpan({0, std::min(config_.n_init, first * config_.page_size)});
+      for (int64_t page : state.selected[static_cast<size_t>(u)]) {
+        plan.AddSpan({page * config_.page_size, (page + 1) * config_.page_size});
+      }
+      plan.AddSpan({pages * config_.page_size, far});
+      state.retrieved += budget;
+    }
+  }
+
+ private:
+  // Tokens retrieved: a prompt's own question is answered like the answer's tokens.
+  int64_t BudgetOf(const PlanInput& in) const {
+    const bool asks = in.hints.question.begin < in.first + in.n_rows &&
+                      in.hints.question.end > in.first && !in.hints.question.empty();
+    return in.n_rows == 1 || asks ? config_.answer_budget : config_.read_budget;
+  }
+
+  void Select(const PlanInput& in, int64_t first, int64_t n, int64_t k, InfQuestState& state,
+              ExecContext& ctx) const {
+    const int units = PageUnits(*in.shape, config_.group_score);
+    Scratch::Scope scope(ctx.scratch());
+    const PageBounds bounds =
+        BoundPages(state.pages, *in.shape, MeanQuery(in, ctx), first + n, ctx);
+    state.selected.resize(static_cast<size_t>(units));
+    ctx.threads().Run(units, [&](int64_t unit, int worker) {
+      std::vector<int32_t>& out = state.selected[static_cast<size_t>(unit)];
+      out.resize(static_cast<size_t>(k));
+      BestPages(bounds, *in.shape, config_.group_score, unit, first, n, k, ctx, worker, out.data());
+    });
+  }
+
+  // Mean over the rows of the rotated queries; rotation at one position is linear.
+  const float* MeanQuery(const PlanInput& in, ExecContext& ctx) const {
+    const int dim = in.shape->head_dim;
+    const int width = in.shape->heads * dim;
+    float* mean = ctx.scratch().Take<float>(static_cast<size_t>(width)).data();
+    std::fill_n(mean, width, 0.0f);
+    for (int r = 0; r < in.n_rows; ++r) ctx.kernels().add(in.q_row(r), width, mean);
+    const auto half = static_cast<size_t>(in.rope->pairs());
+    float* cos = ctx.scratch().Take<float>(half).data();
+    float* sin = ctx.scratch().Take<float>(half).data();
+    in.rope->Angles(config_.n_local - 1, 1, cos, sin);
+    for (int h = 0; h < in.shape->heads; ++h) {
+      in.rope->RotateForRawKeys(ctx.kernels(), mean + h * dim, cos, sin, mean + h * dim);
+    }
+    return mean;
+  }
+
+  InfQuestConfig config_;
+};
+
+}  // namespace
+
+std::unique_ptr<const AttentionMethod> MakeInfQuest(const InfQuestConfig& config) {
+  return std::make_unique<InfQuest>(config);
+}
+
+}  // namespace quarry

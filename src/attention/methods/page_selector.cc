@@ -1,0 +1,71 @@
+#include "attention/methods/page_selector.h"
+
+#include <algorithm>
+
+#include "base/checked_math.h"
+
+namespace quarry {
+namespace {
+
+// Panels of pages that a thread scores at once.
+constexpr int64_t kPanelsPerPiece = 32;
+
+// One score a page for the query heads of a group: their mean up to a factor, or their largest.
+const float* Combine(const float* scores, int group, int64_t stride, int64_t n, QuestGroup how,
+                     ExecContext& ctx, int worker) {
+  float* out = ctx.scratch(worker).Take<float>(static_cast<size_t>(n)).data();
+  std::copy_n(scores, n, out);
+  for (int h = 1; h < group; ++h) {
+    const float* next = scores + h * stride;
+    if (how == QuestGroup::kMean) {
+      ctx.kernels().add(next, n, out);
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = std::max(out[i], next[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q, int64_t n,
+                      ExecContext& ctx) {
+  const int dim = shape.head_dim;
+  const int group = shape.group();
+  const auto width = static_cast<size_t>(shape.heads * dim);
+  const int64_t panels = CeilDiv(n, QuestPages::kPagesPerPanel);
+  const int64_t stride = panels * QuestPages::kPagesPerPanel;
+  float* scores = ctx.scratch().Take<float>(static_cast<size_t>(shape.heads * stride)).data();
+  float* up = ctx.scratch().Take<float>(width).data();
+  float* down = ctx.scratch().Take<float>(width).data();
+  for (size_t i = 0; i < width; ++i) {
+    up[i] = std::max(q[i], 0.0f);
+    down[i] = std::min(q[i], 0.0f);
+  }
+  const int64_t cuts = CeilDiv(panels, kPanelsPerPiece);
+  ctx.threads().Run(cuts * shape.kv_heads, [&](int64_t piece, int) {
+    const int head = static_cast<int>(piece % shape.kv_heads);
+    const Slice cut = SliceOf(panels, cuts, piece / shape.kv_heads);
+    pages.Bounds({.kv_head = head,
+                  .rows = group,
+                  .up = up + head * group * dim,
+                  .down = down + head * group * dim,
+                  .panel_begin = cut.begin,
+                  .panel_end = cut.end},
+                 ctx.kernels(), scores + head * group * stride, stride);
+  });
+  return {scores, stride};
+}
+
+void BestPages(const PageBounds& bounds, const ModelShape& shape, QuestGroup group, int64_t unit,
+               int64_t first, int64_t n, int64_t k, ExecContext& ctx, int worker, int32_t* out) {
+  if (k == 0) return;
+  Scratch::Scope scope(ctx.scratch(worker));
+  const int heads = shape.heads / PageUnits(shape, group);
+  const float* scores = bounds.scores + unit * heads * bounds.stride + first;
+  if (heads > 1) scores = Combine(scores, heads, bounds.stride, n, group, ctx, worker);
+  ctx.kernels().top_k(scores, n, k, out);
+  for (int64_t i = 0; i < k; ++i) out[i] += static_cast<int32_t>(first);
+}
+
+}  // namespace quarry

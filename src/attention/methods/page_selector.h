@@ -1,0 +1,35 @@
+// Ranking pages by their bounds: what Quest and InfQuest share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "quarry/attention_config.h"
+
+#include "attention/methods/quest_pages.h"
+#include "ops/exec_context.h"
+#include "tensor/model_shape.h"
+
+namespace quarry {
+
+// Scores of the first so many pages for every query head: [heads][stride].
+struct PageBounds {
+  const float* scores = nullptr;
+  int64_t stride = 0;
+};
+
+// Bounds of pages [0, n), spread over the pool. `q`: [heads][head_dim], rotated as it is to meet
+// the pages' keys. The result lies in ctx.scratch(), in the caller's scope.
+PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q, int64_t n,
+                      ExecContext& ctx);
+
+// Query heads with a list of their own: all of them, or one for a KV head.
+inline int PageUnits(const ModelShape& shape, QuestGroup group) {
+  return group == QuestGroup::kPerHead ? shape.heads : shape.kv_heads;
+}
+
+// The k best of pages [first, first + n) for query heads of `unit`, ascending, into out[0, k).
+void BestPages(const PageBounds& bounds, const ModelShape& shape, QuestGroup group, int64_t unit,
+               int64_t first, int64_t n, int64_t k, ExecContext& ctx, int worker, int32_t* out);
+
+}  // namespace quarry
