@@ -3,10 +3,12 @@
 // Workloads
 //   attend prefill   128 rows (2 heads x 64 positions) over 2048 tokens: FLOP/s
 //   attend decode    2 rows (one position of a group) over 64K tokens of one KV head: bytes/s
-//   gemv             4096 x 4096 matrix, one row: bytes/s
+//   gemv             4096 x 4096 matrix, one row: bytes/s; quantised ones 16384 x 8192
+//   widen            one panel of 64 quantised rows to f32: values/s
 //   dot_rows         block representatives, 64K rows of 256: bytes/s
 //   page_bounds      Quest's bounds of 64K pages (1M tokens of one KV head), 1 and 4 queries:
-//   bytes/s top_k            the best pages of 128K and 1M tokens, beside std::nth_element
+//                    bytes/s
+//   top_k            the best pages of 128K and 1M tokens, beside std::nth_element
 //
 //   bench_kernels [--isa NAME] [--threads N] [--json FILE]
 
@@ -145,6 +147,55 @@ void Gemv(const Workload& w, Table& table, bool bf16, int64_t n, int64_t k) {
                 .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
 }
 
+// Quantised weights: random blocks, one row of inputs quantised once, as a decoding step does.
+void GemvQuant(const Workload& w, Table& table, WeightType type, int64_t n, int64_t k) {
+  const int64_t n_panels = n / kernels::kWeightPanel;
+  const int64_t panel_bytes = kernels::kWeightPanel * RowBytes(type, k);
+  const AlignedBuffer weights = RandomBytes(static_cast<size_t>(n_panels * panel_bytes));
+  std::vector<float> x(static_cast<size_t>(k), 0.5f), y(static_cast<size_t>(n));
+  std::vector<kernels::InputGroup> groups(static_cast<size_t>(k / kernels::kGroupInputs));
+  const Timing time = Time([&] {
+    w.kernels.quantize_inputs(x.data(), k, groups.data());
+    w.pool.Run(n_panels, [&](int64_t p, int) {
+      w.kernels.gemv_quant({.type = type,
+                            .w = weights.data() + p * panel_bytes,
+                            .k = k,
+                            .x = groups.data(),
+                            .x_stride = k / kernels::kGroupInputs,
+                            .rows = 1,
+                            .y = y.data() + p * kernels::kWeightPanel,
+                            .y_stride = n});
+    });
+  });
+  const double bytes = static_cast<double>(n_panels * panel_bytes) / time.median_s;
+  table.Add(Row()
+                .Text("kernel", fmt::format("gemv {} {}x{}", WeightTypeName(type), n, k))
+                .Number("us", time.median_s * 1e6, 1)
+                .Number("GB/s", bytes / 1e9, 1)
+                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+}
+
+// Widening of quantised weights, as a prefill does it: one panel at a time into a cache.
+void UnpackQuant(const Workload& w, Table& table, WeightType type, int64_t k) {
+  const AlignedBuffer panel =
+      RandomBytes(static_cast<size_t>(kernels::kWeightPanel * RowBytes(type, k)));
+  std::vector<AlignedBuffer> out(static_cast<size_t>(w.pool.size()));
+  for (AlignedBuffer& b : out)
+    b = AlignedBuffer(static_cast<size_t>(k * kernels::kWeightPanel) * 4);
+  const Timing time = Time([&] {
+    w.pool.Run(w.pool.size(), [&](int64_t i, int) {
+      w.kernels.unpack_quant(type, panel.data(), k, out[static_cast<size_t>(i)].as<float>(),
+                             kernels::kWeightPanel);
+    });
+  });
+  const double values =
+      static_cast<double>(k * kernels::kWeightPanel * w.pool.size()) / time.median_s;
+  table.Add(Row()
+                .Text("kernel", fmt::format("widen {} {}x64", WeightTypeName(type), k))
+                .Number("us", time.median_s * 1e6, 1)
+                .Number("Gvalues/s", values / 1e9, 1));
+}
+
 void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim) {
   const AlignedBuffer rows = RandomBytes(static_cast<size_t>(n * dim) * SizeOf(type));
   std::vector<float> x(static_cast<size_t>(dim), 0.5f), scores(static_cast<size_t>(n));
@@ -256,8 +307,16 @@ int Main(int argc, char** argv) {
   Gemv(w, linear, true, 16384, 8192);
   DotRows(w, linear, DType::kBF16, 1 << 18, 256);
   DotRows(w, linear, DType::kF32, 1 << 17, 256);
+  for (WeightType type : kWeightTypes) {
+    if (IsQuantized(type)) GemvQuant(w, linear, type, 16384, 8192);
+  }
   for (int rows : {1, 4}) PageBounds(w, linear, DType::kF16, rows, 128);
   linear.Print(json.get());
+  Table widening("quantised weights to f32");
+  for (WeightType type : kWeightTypes) {
+    if (IsQuantized(type)) UnpackQuant(w, widening, type, 2048);
+  }
+  widening.Print(json.get());
   Table selection("selection, one thread");
   TopK(w, selection, 8192, 127);
   TopK(w, selection, 65536, 255);

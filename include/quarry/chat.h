@@ -59,7 +59,8 @@ class ChatTemplate {
   // The template a model was published with: chat_template.jinja (and those in
   // additional_chat_templates/), else "chat_template" of tokenizer_config.json, one or a list of
   // named ones, else chat_template.json. Special tokens come from tokenizer_config.json, then
-  // special_tokens_map.json. kNotFound if the folder has no template, kCorruptData if one is
+  // special_tokens_map.json. Of a GGUF file, named in place of a folder: tokenizer.chat_template
+  // and tokenizer.chat_template.NAME. kNotFound if there is no template, kCorruptData if one is
   // broken.
   static Result<ChatTemplate> FromModelFolder(const std::filesystem::path& folder);
 

@@ -29,8 +29,11 @@ struct EngineOptions {
   std::string tokenizer = {};     // another folder or file for the tokenizer; empty: the model's
   AttentionSetup attention = {};  // dense
 
-  // Type that weights are held in; unset: bf16 if the files are bf16, else f32.
+  // Type that weights are held in; unset: bf16 if the files are bf16, else f32. Weights that are
+  // quantised in the file stay as they are.
   std::optional<DType> weight_dtype = {};
+  // Quantise the others on loading, to kQ8_0 or kQ4_0.
+  std::optional<WeightType> quantize = {};
   DType kv_dtype = DType::kF16;
   // Round inputs of matrix products to bf16 where the CPU multiplies those faster: up to twice the
   // speed on some CPUs, for logits off by some hundredths.
@@ -56,6 +59,7 @@ struct GenerateRequest {
   std::vector<TokenId> stop_ids = {};  // in addition to the model's end tokens
   bool ignore_eos = false;             // the model's end tokens are tokens like others
   TokenRange question = {};            // of the prompt; empty: none (see prompt.h)
+  bool measure_coverage = false;       // see GenerateResult::coverage; costs time
   // Also find how likely the prompt was: GenerateResult::prompt_logprobs. Costs the output layer
   // for every token instead of the last.
   bool score_prompt = false;
@@ -91,6 +95,10 @@ struct GenerateResult {
   uint64_t kv_bytes = 0;        // keys, values and what the method keeps, at the end
   uint64_t peak_rss_bytes = 0;  // of the process
   double density = 1;           // share of the causal query-key pairs that were attended
+  // Mean share of the softmax mass over all earlier keys that the attended keys have, of every
+  // query of the answer and one in 256 of the prompt. Unset: not measured, or the method drops
+  // keys.
+  std::optional<double> coverage;
 
   // Memory methods: blocks of all layers.
   int64_t memory_blocks = 0;

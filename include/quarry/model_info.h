@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,11 @@ struct ModelInfo {
   bool tied_embeddings = false;
   int64_t parameters = 0;  // elements of all tensors
   uint64_t file_bytes = 0;
-  std::vector<std::string> dtypes;  // of the tensors: "BF16"
-  std::vector<std::string> notes;   // remarks of the configuration
+  std::vector<std::string> dtypes;   // of the tensors: "bf16", "q4_k"
+  int64_t matrix_parameters = 0;     // without vectors
+  int64_t quantized_parameters = 0;  // of those
+  uint64_t quantized_bytes = 0;
+  std::vector<std::string> notes;  // remarks of the configuration
 };
 
 Result<ModelInfo> InspectModel(const std::filesystem::path& path);
@@ -48,7 +52,8 @@ struct MemoryPlan {
 
 struct MemoryPlanOptions {
   int64_t tokens = 0;
-  DType weight_dtype = DType::kBF16;
+  DType weight_dtype = DType::kBF16;        // of matrices that are not quantised in the file
+  std::optional<WeightType> quantize = {};  // the same, if they are on loading
   DType kv_dtype = DType::kF16;
   int64_t chunk_size = 512;
   int threads = 1;

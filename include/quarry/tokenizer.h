@@ -38,7 +38,8 @@ struct DecodeOptions {
 class Tokenizer {
  public:
   // `path`: a model folder, whose tokenizer.json is read, or tokenizer.model if there is none; or
-  // one of these files. A tokenizer_config.json beside it tells the begin and end token.
+  // one of these files, or a GGUF file. A tokenizer_config.json beside it tells the begin and end
+  // token.
   static Result<Tokenizer> Load(const std::filesystem::path& path);
   // The contents of a tokenizer.json; `config` those of a tokenizer_config.json, or empty.
   static Result<Tokenizer> FromJson(std::string_view json, std::string_view config = {});

@@ -26,6 +26,22 @@ enum class DType : uint8_t { kF32, kF16, kBF16, kI8 };
 
 enum class LogLevel : uint8_t { kInfo, kWarning };
 
+// How a weight matrix is stored. The quantised types are GGUF's: blocks of 32 or 256 values of a
+// row with scales of their own; docs/quantization.md compares them.
+enum class WeightType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+};
+
 // Where the library's remarks go; the library itself never prints. Called from any thread, one call
 // at a time.
 using LogSink = std::function<void(LogLevel, std::string_view)>;

@@ -100,6 +100,9 @@ class AttentionMethod {
   virtual size_t StateBytes(const ModelShape&, DType, TokenPos /*tokens*/) const { return 0; }
   virtual void Plan(const PlanInput& input, MethodState& state, ExecContext& ctx,
                     AttentionPlan& plan) const = 0;
+  // Everything that the method could attend, by its own position rule: what a selection is measured
+  // against. False: it drops keys, so that nobody can tell.
+  virtual bool PlanEverything(const PlanInput& input, AttentionPlan& plan) const;
   // After execution of what Plan planned.
   virtual void Observe(const PlanInput&, const AttentionPlan&, const KeyScores&, MethodState&,
                        ExecContext&) const {}

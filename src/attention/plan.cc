@@ -130,4 +130,28 @@ int64_t AttentionPlan::AttendedPairs(TokenPos first) const {
   return total;
 }
 
+void PlanWholePast(IndexRange heads, TokenPos first, int n_rows, int64_t window,
+                   AttentionPlan& plan) {
+  const TokenPos end = first + n_rows;
+  const IndexRange rows = {0, n_rows};
+  if (window <= 0) {
+    plan.Add({.heads = heads,
+              .rows = rows,
+              .mask = Mask::Causal(),
+              .position = PositionRule::Absolute()});
+    return plan.AddSpan({0, end});
+  }
+  plan.Add({.heads = heads,
+            .rows = rows,
+            .mask = Mask::Band(window),
+            .position = PositionRule::Absolute()});
+  plan.AddSpan({std::max<TokenPos>(0, first - window + 1), end});
+  if (end <= window) return;
+  plan.Add({.heads = heads,
+            .rows = rows,
+            .mask = Mask::Beyond(window),
+            .position = PositionRule::Capped(window - 1)});
+  plan.AddSpan({0, end - window});
+}
+
 }  // namespace quarry

@@ -66,6 +66,13 @@ struct Segment {
   bool want_scores = false;
 };
 
+class AttentionPlan;
+
+// All earlier keys for rows [0, n_rows) at `first`: at true distances, or, with a window above 0,
+// only within the window and those beyond it at its edge.
+void PlanWholePast(IndexRange heads, TokenPos first, int n_rows, int64_t window,
+                   AttentionPlan& plan);
+
 // The selection of one execution block. Keeps its memory from one block to the next.
 class AttentionPlan {
  public:

@@ -31,6 +31,16 @@ std::unique_ptr<const AttentionMethod> Make(const TriShapeConfig& c) { return Ma
 
 }  // namespace
 
+bool AttentionMethod::PlanEverything(const PlanInput& in, AttentionPlan& plan) const {
+  const MethodNeeds n = needs();
+  for (const KvPlane plane : {KvPlane::kRotatedKeys, KvPlane::kValues}) {
+    const PlaneRule& rule = n.planes[static_cast<size_t>(plane)];
+    if (!rule.stored || rule.keep_last != PlaneRule::kAll) return false;
+  }
+  PlanWholePast({0, in.shape->heads}, in.first, in.n_rows, 0, plan);
+  return true;
+}
+
 std::unique_ptr<const AttentionMethod> MakeMethod(const AttentionConfig& config) {
   return std::visit([](const auto& c) { return Make(c); }, config);
 }

@@ -102,30 +102,57 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_b
   return ReadDescriptor(fd.get(), path.string(), limit_bytes);
 }
 
-Status WriteFileAtomically(const std::filesystem::path& path, std::string_view contents) {
+Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   std::string temporary = path.string() + ".tmp.XXXXXX";
-  Descriptor fd(::mkstemp(temporary.data()));
-  if (fd.get() < 0) return SystemError(path.string(), errno);
-  const auto fail = [&](int error) {
-    ::unlink(temporary.c_str());
-    return SystemError(path.string(), error);
-  };
-  for (std::string_view rest = contents; !rest.empty();) {
-    const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return fail(errno);
-    }
-    rest.remove_prefix(static_cast<size_t>(n));
-  }
+  const int fd = ::mkstemp(temporary.data());
+  if (fd < 0) return SystemError(path.string(), errno);
+  AtomicFile file(path.string(), std::move(temporary), fd);
   // mkstemp makes the file private; give it the mode a plain open would have.
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(fd.get(), 0666 & ~mask) != 0) return fail(errno);
-  if (::fsync(fd.get()) != 0) return fail(errno);
-  if (::close(fd.Release()) != 0) return fail(errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno);
+  if (::fchmod(fd, 0666 & ~mask) != 0) return SystemError(path.string(), errno);
+  return file;
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::Write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(path_, errno);
+    }
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
   return OkStatus();
+}
+
+Status AtomicFile::Commit() {
+  if (::fsync(fd_) != 0) return SystemError(path_, errno);
+  // Closing may report a failed write too; the temporary file then goes.
+  const int closed = ::close(std::exchange(fd_, -1));
+  const int error = errno;
+  if (closed == 0 && ::rename(temporary_.c_str(), path_.c_str()) == 0) return OkStatus();
+  const int reason = closed == 0 ? errno : error;
+  ::unlink(temporary_.c_str());
+  return SystemError(path_, reason);
+}
+
+Status WriteFileAtomically(const std::filesystem::path& path, std::string_view contents) {
+  Result<AtomicFile> file = AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  if (const Status s = file->Write(contents); !s.ok()) return s;
+  return file->Commit();
 }
 
 }  // namespace quarry

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "quarry/status.h"
 
@@ -38,8 +39,31 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_b
 // The same from an open descriptor (0 is standard input); `name` is for messages.
 Result<std::string> ReadDescriptor(int fd, std::string_view name, uint64_t limit_bytes);
 
-// Writes to a temporary name in the same folder, syncs, then renames over `path`: readers see the
-// old file or the whole new one. On error nothing is left behind.
+// A file that appears whole or not at all: written under a temporary name in the same folder,
+// synced and renamed over `path` by Commit, removed if that is never reached. Movable.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> Create(const std::filesystem::path& path);
+
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  ~AtomicFile();
+
+  Status Write(std::span<const std::byte> bytes);
+  Status Write(std::string_view text) { return Write(std::as_bytes(std::span(text))); }
+  // REQUIRES: every Write succeeded; nothing is called after it.
+  Status Commit();
+
+ private:
+  AtomicFile(std::string path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+
+  std::string path_, temporary_;
+  int fd_;  // -1: committed or moved from
+};
+
+// The contents in one go: readers see the old file or the whole new one. On error nothing is left
+// behind.
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view contents);
 
 }  // namespace quarry

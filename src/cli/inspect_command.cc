@@ -156,7 +156,7 @@ void AddInspectCommand(CLI::App& app, int* exit_code) {
   CLI::App* c = app.add_subcommand(
       "inspect", "what a model is, and the memory each method needs at a given context");
   auto o = std::make_shared<InspectOptions>();
-  c->add_option("model", o->model, "model folder")->required();
+  c->add_option("model", o->model, "model folder or GGUF file")->required();
   c->add_option("--context", o->contexts, "context length in tokens (repeatable)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
       ->allow_extra_args(false);

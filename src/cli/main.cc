@@ -7,6 +7,7 @@
 
 #include "quarry/version.h"
 
+#include "cli/convert_command.h"
 #include "cli/eval_command.h"
 #include "cli/exit_code.h"
 #include "cli/inspect_command.h"
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   cli::AddEvalCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
   cli::AddSearchCommand(app, &exit_code);
+  cli::AddConvertCommand(app, &exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version

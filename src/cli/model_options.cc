@@ -70,10 +70,13 @@ Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
 }  // namespace
 
 void ModelOptions::AddTo(CLI::App& c) {
-  c.add_option("-m,--model", model, "model folder: config.json, safetensors, tokenizer");
-  c.add_option("--method", method,
-               fmt::format("attention method: {} (default: dense, or what --config says)",
-                           fmt::join(MethodNames(), ", ")));
+  c.add_option("-m,--model", model,
+               "model folder (config.json, safetensors, tokenizer) or GGUF file");
+  c.add_option(
+      "--method", method,
+      fmt::format(
+          "attention method: {}; auto chooses by length (default: dense, or what --config says)",
+          fmt::join(MethodNames(), ", ")));
   c.add_option("--prefill", prefill, "method that reads the prompt, where it is another one")
       ->type_name("METHOD");
   c.add_option("--decode", decode, "method that produces the answer, where it is another one")
@@ -89,6 +92,8 @@ void ModelOptions::AddTo(CLI::App& c) {
       ->allow_extra_args(false);
   c.add_option("--dtype", weight_dtype, "weights in memory: auto, bf16, f32")
       ->capture_default_str();
+  c.add_option("--quantize", quantize,
+               "quantise weights on loading: q8_0, q4_0 (docs/quantization.md)");
   c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32, int8")
       ->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
@@ -161,6 +166,11 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   e.tokenizer = setup.run.tokenizer_path;
   e.attention = setup.run.attention;
   e.weight_dtype = *weights;
+  if (o.quantize == "q8_0") e.quantize = WeightType::kQ8_0;
+  if (o.quantize == "q4_0") e.quantize = WeightType::kQ4_0;
+  if (!o.quantize.empty() && !e.quantize) {
+    return InvalidArgument(fmt::format("--quantize is {}, must be q8_0 or q4_0", o.quantize));
+  }
   e.kv_dtype = kv->value_or(DType::kF16);
   e.fast_products = o.fast_products;
   e.threads = o.threads;

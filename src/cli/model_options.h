@@ -23,6 +23,7 @@ struct ModelOptions {
   std::string config;
   std::vector<std::string> set;
   std::string weight_dtype = "auto";
+  std::string quantize;
   std::string kv_dtype = "f16";
   int threads = 0;
   std::optional<int64_t> chunk_size;

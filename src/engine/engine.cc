@@ -33,8 +33,11 @@ RopeSpec RopeOf(const HfConfig& config, const EngineOptions& options) {
 
 std::vector<TokenId> EndIds(const std::string& folder, const HfConfig& config,
                             const Tokenizer& tokenizer) {
-  const Result<GenerationConfig> generation = LoadGenerationConfig(folder);
   std::vector<TokenId> ids = config.eos_ids;
+  const Result<GenerationConfig> generation =
+      std::filesystem::is_directory(folder)
+          ? LoadGenerationConfig(folder)
+          : Result<GenerationConfig>(NotFound("one file has no other beside it"));
   if (generation.ok() && !generation->eos_ids.empty()) ids = generation->eos_ids;
   if (ids.empty() && tokenizer.eos_id()) ids.push_back(*tokenizer.eos_id());
   return ids;
@@ -55,6 +58,9 @@ Status CheckOptions(const EngineOptions& o) {
   if (o.rope_base && !(*o.rope_base > 0 && *o.rope_base <= 1e12)) {
     return InvalidArgument(
         fmt::format("base is {}, must be above 0 and at most 1e12", *o.rope_base));
+  }
+  if (o.quantize && *o.quantize != WeightType::kQ8_0 && *o.quantize != WeightType::kQ4_0) {
+    return InvalidArgument("quantize must be q8_0 or q4_0");
   }
   return Validate(o.attention);
 }
@@ -132,7 +138,8 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   }
   Result<ModelInfo> info = InspectModel(options.model);
   if (!info.ok()) return info.status();
-  Result<std::shared_ptr<const Model>> model = Model::Load(options.model, options.weight_dtype);
+  Result<std::shared_ptr<const Model>> model =
+      Model::Load(options.model, options.weight_dtype, options.quantize);
   if (!model.ok()) return model.status();
   const std::string& tokenizer_path = options.tokenizer.empty() ? options.model : options.tokenizer;
   Result<Tokenizer> tokenizer = Tokenizer::Load(tokenizer_path);
@@ -196,6 +203,7 @@ Status Engine::Impl::CheckMemory(int64_t tokens) const {
   const MemoryPlan plan = PlanMemory(info, options.attention,
                                      {.tokens = tokens,
                                       .weight_dtype = model->weight_dtype(),
+                                      .quantize = options.quantize,
                                       .kv_dtype = options.kv_dtype,
                                       .chunk_size = options.chunk_size,
                                       .threads = options.threads});

@@ -11,11 +11,10 @@
 #include "attention/method_set.h"
 #include "base/checked_math.h"
 #include "base/memory_info.h"
-#include "format/hf_config.h"
-#include "format/safetensors.h"
 #include "model/families/families.h"
+#include "model/model_files.h"
 #include "model/weights.h"
-#include "tensor/dtype.h"
+#include "tensor/weight_type.h"
 
 namespace quarry {
 namespace {
@@ -50,14 +49,14 @@ std::string DescribeRope(const RopeSpec& r, int64_t head_dim) {
   return out;
 }
 
-std::vector<std::string> DescribeFeatures(const HfConfig& c) {
+std::vector<std::string> DescribeFeatures(const HfConfig& c, const ModelNames& names) {
   std::vector<std::string> out;
   std::vector<std::string_view> biases;
   if (c.qkv_bias) biases.push_back("q, k, v");
   if (c.o_bias) biases.push_back("attention's output");
   if (c.mlp_bias) biases.push_back("the MLP");
   if (!biases.empty()) out.push_back(fmt::format("biases of {}", fmt::join(biases, ", ")));
-  const LayerNames layer = NamesOf(c).layers.front();
+  const LayerNames& layer = names.layers.front();
   if (!layer.q_norm.empty()) out.emplace_back("RMSNorm of every q and k head");
   if (!layer.mlp_norm.empty()) out.emplace_back("RMSNorm of both branches' outputs");
   if (c.embedding_scale != 1) {
@@ -88,13 +87,23 @@ void NoteTensors(const std::vector<std::string>& names, std::string_view what,
   }
 }
 
+// Bytes of `held` elements of matrices: the quantised share of the file as it is, the rest as the
+// options say.
+uint64_t WeightBytes(const ModelInfo& m, const MemoryPlanOptions& o, int64_t held) {
+  const WeightBlock block = BlockOf(o.quantize.value_or(WeightTypeOf(o.weight_dtype)));
+  const double per_element = static_cast<double>(block.bytes) / block.values;
+  const double unquantized = static_cast<double>(m.matrix_parameters - m.quantized_parameters);
+  const double in_all = std::max(1.0, static_cast<double>(m.matrix_parameters));
+  const double bytes = static_cast<double>(m.quantized_bytes) + unquantized * per_element;
+  return static_cast<uint64_t>(static_cast<double>(held) * bytes / in_all);
+}
+
 }  // namespace
 
 Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
-  Result<HfConfig> config = LoadHfConfig(path);
-  if (!config.ok()) return config.status();
-  Result<Checkpoint> checkpoint = Checkpoint::Open(path);
-  if (!checkpoint.ok()) return checkpoint.status();
+  const Result<ModelFiles> files = OpenModelFiles(path);
+  if (!files.ok()) return files.status();
+  const HfConfig* config = &files->config;
 
   ModelInfo info;
   info.architecture = config->architecture;
@@ -108,26 +117,32 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   info.vocab_size = config->vocab_size;
   info.native_context = NativeContext(*config);
   info.rope = DescribeRope(config->rope, config->head_dim);
-  info.features = DescribeFeatures(*config);
+  info.features = DescribeFeatures(*config, files->names);
   info.tied_embeddings =
-      config->tie_word_embeddings || !checkpoint->Contains(NamesOf(*config).lm_head);
+      config->tie_word_embeddings || !files->tensors->Contains(files->names.lm_head);
   for (int64_t window : config->windows) {
     if (window == 0) continue;
     info.sliding_window = window;  // the same in all layers that slide
     ++info.sliding_layers;
   }
   info.notes = config->notes;
-  const TensorCheck check = CheckTensors(*checkpoint, *config);
+  const TensorCheck check = CheckTensors(*files);
   NoteTensors(check.missing, "missing: the model cannot be run", info.notes);
   NoteTensors(check.unused, "not used by this architecture", info.notes);
   std::set<std::string> dtypes;
-  for (const std::string& name : checkpoint->names()) {
-    const Result<TensorView> tensor = checkpoint->Find(name);
+  for (const std::string& name : files->tensors->names()) {
+    const Result<WeightView> tensor = files->tensors->Find(name);
     // A type that is not computed with is not needed, nor are frequencies.
     if (!tensor.ok() || IsIgnoredTensor(name)) continue;
-    dtypes.insert(std::string(DTypeName(tensor->dtype)));
+    dtypes.insert(std::string(WeightTypeName(tensor->type)));
     info.parameters += tensor->n_elements();
     info.file_bytes += tensor->data.size();
+    // Vectors are small, and not held as they are in the file.
+    if (tensor->shape.size() < 2) continue;
+    info.matrix_parameters += tensor->n_elements();
+    if (!IsQuantized(tensor->type)) continue;
+    info.quantized_parameters += tensor->n_elements();
+    info.quantized_bytes += tensor->data.size();
   }
   info.dtypes.assign(dtypes.begin(), dtypes.end());
   return info;
@@ -161,8 +176,7 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
   const int64_t layer = m.hidden_size * qkv + m.heads * m.head_dim * padded(m.hidden_size) +
                         2 * m.hidden_size * padded(m.intermediate_size) +
                         m.intermediate_size * padded(m.hidden_size);
-  plan.weights = static_cast<uint64_t>(m.layers * layer + m.hidden_size * padded(m.vocab_size)) *
-                 SizeOf(o.weight_dtype);
+  plan.weights = WeightBytes(m, o, m.layers * layer + m.hidden_size * padded(m.vocab_size));
 
   const int64_t row = 3 * m.hidden_size + qkv + m.heads * m.head_dim + padded(m.intermediate_size) +
                       padded(m.hidden_size);

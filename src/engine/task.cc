@@ -41,7 +41,8 @@ void Task::Start(const TaskContext& c) {
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
       SequenceOptions{.kv_dtype = c.kv_dtype,
-                      .hints = {.question = request_.question, .prompt_end = prompt_size()}});
+                      .hints = {.question = request_.question, .prompt_end = prompt_size()},
+                      .measure_coverage = request_.measure_coverage});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);
   detokenizer_.emplace(*c.tokenizer, DecodeOptions{.skip_special = true});
@@ -149,6 +150,9 @@ void Task::Finish(StopReason reason, Status status) {
     if (!prefilling()) result_.decode_seconds = Seconds(Clock::now() - first_token_);
     result_.kv_bytes = sequence_->size_bytes();
     result_.density = sequence_->pairs().Density();
+    if (const CoverageSums& c = sequence_->coverage(); c.pairs > 0) {
+      result_.coverage = c.mass / static_cast<double>(c.pairs);
+    }
     const MethodStats stats = sequence_->method_stats();
     result_.memory_blocks = stats.memory_blocks;
     result_.blocks_retrieved = stats.blocks_retrieved;

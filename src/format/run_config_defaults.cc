@@ -93,6 +93,16 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   return config;
 }
 
+MethodChoice ChooseMethods(int64_t tokens, int64_t native_context) {
+  // Below this dense attention is a small share of a prompt's cost.
+  constexpr int64_t kShort = 8192;
+  if (tokens > native_context) {
+    return {InfQuestConfig::kName, InfQuestConfig::kName, "longer than the model was trained for"};
+  }
+  if (tokens <= kShort) return {DenseConfig::kName, DenseConfig::kName, "short"};
+  return {FlexPrefillConfig::kName, QuestConfig::kName, "long, within the trained length"};
+}
+
 int64_t SuggestChunkSize(const PhaseMethods& methods) {
   const bool estimates = std::holds_alternative<MInferenceConfig>(methods.prefill) ||
                          std::holds_alternative<FlexPrefillConfig>(methods.prefill);

@@ -18,6 +18,7 @@ const KernelTable& Avx2Kernels();
 #endif
 #ifdef QUARRY_HAVE_AVX512
 const KernelTable& Avx512Kernels();
+const KernelTable& Avx512VnniKernels();
 const KernelTable& Avx512Bf16Kernels();
 #endif
 #ifdef QUARRY_HAVE_NEON
@@ -26,7 +27,7 @@ const KernelTable& NeonKernels();
 
 namespace {
 
-constexpr std::string_view kKnownNames = "scalar, avx2, avx512, avx512bf16, neon";
+constexpr std::string_view kKnownNames = "scalar, avx2, avx512, avx512vnni, avx512bf16, neon";
 
 #if defined(__x86_64__)
 bool HasAvx2() {
@@ -66,6 +67,8 @@ const Choices& Detect() {
 #ifdef QUARRY_HAVE_AVX512
     if (HasAvx512()) {
       c.best = c.supported.emplace_back(&Avx512Kernels());
+      if (!__builtin_cpu_supports("avx512vnni")) return c;
+      c.best = c.supported.emplace_back(&Avx512VnniKernels());
       if (__builtin_cpu_supports("avx512bf16")) {
         c.supported.push_back(&Avx512Bf16Kernels());
         if (Bf16DotIsFast()) c.best = c.supported.back();
@@ -91,7 +94,7 @@ Result<const KernelTable*> ChooseKernels(std::string_view isa) {
     if (table->isa == isa) return table;
     supported += fmt::format("{}{}", supported.empty() ? "" : ", ", table->isa);
   }
-  for (std::string_view known : {"scalar", "avx2", "avx512", "avx512bf16", "neon"}) {
+  for (std::string_view known : {"scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"}) {
     if (known == isa) {
       return Unsupported(fmt::format(
           "QUARRY_ISA is {}, which this build or CPU does not have (it has {})", isa, supported));

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kernels/panel.h"
+#include "kernels/quant_panel.h"
 #include "tensor/dtype.h"
 
 namespace quarry::kernels {
@@ -58,6 +59,19 @@ struct GemvArgs {
 };
 inline constexpr int kGemvRows = 4;
 inline constexpr int kWeightPanel = 64;
+
+// The same for one panel of quantised weights (quant_panel.h): products of 8-bit inputs and codes
+// summed as integers per group, scaled in f32.
+struct GemvQuantArgs {
+  WeightType type;
+  const void* w;
+  int64_t k;            // a multiple of the type's block
+  const InputGroup* x;  // [rows][x_stride], k / 32 groups each
+  int64_t x_stride;
+  int rows;  // 1 to kGemvRows
+  float* y;  // [rows][y_stride], 64 columns are written
+  int64_t y_stride;
+};
 
 // Linear forms over the channels of 16 pages at once: for every query row r and lane i
 //   scores[r * stride + i] = sum over d of up[r][d] * high[d][i] + down[r][d] * low[d][i]
@@ -110,6 +124,14 @@ struct KernelTable {
   void (*gemv_bf16)(const GemvArgs&);
   // One bf16 weight panel [k / 2][64][2] to f32 [k][64] with rows out_stride apart.
   void (*unpack_panel)(const void* panel, int64_t k, float* out, int64_t out_stride);
+  // x[k] to 8 bits, each 32 with the scale that makes the largest magnitude 127; k a multiple
+  // of 32.
+  void (*quantize_inputs)(const float* x, int64_t k, InputGroup* out);
+  void (*gemv_quant)(const GemvQuantArgs&);
+  // One quantised panel to f32 [k][64] with rows out_stride apart, exactly; and to a bf16 panel
+  // [k / 2][64][2], rounded to nearest even.
+  void (*unpack_quant)(WeightType, const void* panel, int64_t k, float* out, int64_t out_stride);
+  void (*unpack_quant_bf16)(WeightType, const void* panel, int64_t k, BFloat16* out);
 
   // ---- rows of f32 ----------------------------------------------------------------------------
   // out = x / sqrt(mean(x^2) + eps) * w. out may be x.

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
 #include "base/checked_math.h"
 #include "ops/matmul.h"
-#include "tensor/dtype.h"
+#include "tensor/quantize.h"
 
 namespace quarry {
 namespace {
@@ -49,65 +48,60 @@ void NormHeads(ExecContext& ctx, const std::vector<float>& weight, double eps, i
 
 Status CheckDecoder(const HfConfig& c) {
   if (c.head_dim % 8 != 0 || c.head_dim < 8 || c.head_dim > kMaxHeadDim) {
-    return Unsupported(fmt::format("config.json: head_dim is {}, must be a multiple of 8 up to {}",
-                                   c.head_dim, kMaxHeadDim));
+    return Unsupported(
+        fmt::format("head_dim is {}, must be a multiple of 8 up to {}", c.head_dim, kMaxHeadDim));
   }
   if (c.hidden_size % 2 != 0 || c.intermediate_size % 2 != 0) {
-    return Unsupported(
-        fmt::format("config.json: hidden_size {} and intermediate_size {} must be even",
-                    c.hidden_size, c.intermediate_size));
+    return Unsupported(fmt::format("hidden_size {} and intermediate_size {} must be even",
+                                   c.hidden_size, c.intermediate_size));
   }
   return OkStatus();
+}
+
+// bf16 if all matrices that are not quantised are bf16.
+DType UsualDType(const TensorSource& tensors) {
+  bool bf16 = false;
+  for (const std::string& name : tensors.names()) {
+    const Result<WeightView> t = tensors.Find(name);
+    if (!t.ok() || t->shape.size() < 2 || IsQuantized(t->type)) continue;
+    if (t->type != WeightType::kBF16) return DType::kF32;
+    bf16 = true;
+  }
+  return bf16 ? DType::kBF16 : DType::kF32;
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& path,
-                                                 std::optional<DType> dtype) {
-  Result<HfConfig> config = LoadHfConfig(path);
-  if (!config.ok()) return config.status();
-  if (const Status s = CheckDecoder(*config); !s.ok()) return s;
+                                                 std::optional<DType> dtype,
+                                                 std::optional<WeightType> quantize) {
+  const Result<ModelFiles> files = OpenModelFiles(path);
+  if (!files.ok()) return files.status();
+  const HfConfig& c = files->config;
+  if (const Status s = CheckDecoder(c); !s.ok()) return s;
 
   auto model = std::shared_ptr<Model>(new Model());
-  model->config_ = std::move(*config);
-  const HfConfig& c = model->config_;
   model->shape_ = {static_cast<int>(c.n_layers), static_cast<int>(c.n_heads),
                    static_cast<int>(c.n_kv_heads), static_cast<int>(c.head_dim), c.windows};
-  if (!dtype) {
-    Result<Checkpoint> checkpoint = Checkpoint::Open(path);
-    if (!checkpoint.ok()) return checkpoint.status();
-    bool bf16 = true;
-    for (const std::string& name : checkpoint->names()) {
-      const Result<TensorView> tensor = checkpoint->Find(name);
-      bf16 = bf16 && (!tensor.ok() || tensor->dtype == DType::kBF16 || tensor->shape.size() < 2);
-    }
-    dtype = bf16 ? DType::kBF16 : DType::kF32;
-  }
-  model->dtype_ = *dtype;
-  Result<ModelWeights> weights = LoadWeights(path, c, *dtype);
+  model->dtype_ = dtype.value_or(UsualDType(*files->tensors));
+  Result<ModelWeights> weights =
+      LoadWeights(*files, {model->dtype_, quantize.value_or(WeightType::kF32)});
   if (!weights.ok()) return weights.status();
   model->weights_ = std::move(*weights);
+  model->config_ = c;
   return std::shared_ptr<const Model>(std::move(model));
 }
 
 void Model::Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const {
   const int64_t hidden = config_.hidden_size;
-  const TensorView& table = weights_.embeddings;
+  const WeightView& table = weights_.embeddings;
   const auto scale = static_cast<float>(config_.embedding_scale);
   ForRows(ctx, static_cast<int64_t>(tokens.size()), [&](int64_t row) {
-    const std::byte* from = table.data.data() + static_cast<int64_t>(SizeOf(table.dtype)) * hidden *
-                                                    tokens[static_cast<size_t>(row)];
     float* out = x + row * hidden;
-    for (int64_t i = 0; i < hidden; ++i) {
-      uint16_t bits;
-      if (table.dtype == DType::kF32) {
-        std::memcpy(out + i, from + 4 * i, 4);
-      } else {
-        std::memcpy(&bits, from + 2 * i, 2);
-        out[i] = table.dtype == DType::kBF16 ? ToFloat(BFloat16{bits}) : ToFloat(Float16{bits});
-      }
-      out[i] *= scale;
-    }
+    const int64_t token = tokens[static_cast<size_t>(row)];
+    DequantizeRow(table.type, table.data.data() + token * RowBytes(table.type, hidden), hidden,
+                  out);
+    for (int64_t i = 0; i < hidden; ++i) out[i] *= scale;
   });
 }
 

@@ -1,4 +1,4 @@
-// Reads a checkpoint's tensors, each with the shape that the configuration implies.
+// Reads a model's tensors, each with the shape that the configuration implies.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "quarry/status.h"
 
-#include "format/safetensors.h"
+#include "format/weight_view.h"
 #include "ops/packed_matrix.h"
 
 namespace quarry {
@@ -14,21 +14,21 @@ namespace quarry {
 // The first error sticks, and later calls return nothing: callers look at status() once.
 class TensorReader {
  public:
-  // `architecture` is for messages. The checkpoint outlives the reader and what it returned.
-  TensorReader(const Checkpoint& checkpoint, std::string architecture)
-      : checkpoint_(checkpoint), architecture_(std::move(architecture)) {}
+  // `architecture` is for messages. The source outlives the reader and what it returned.
+  TensorReader(const TensorSource& source, std::string architecture)
+      : source_(source), architecture_(std::move(architecture)) {}
 
   const Status& status() const { return status_; }
-  bool Contains(const std::string& name) const { return checkpoint_.Contains(name); }
+  bool Contains(const std::string& name) const { return source_.Contains(name); }
 
-  TensorView Tensor(const std::string& name, const std::vector<int64_t>& shape);
+  WeightView Tensor(const std::string& name, const std::vector<int64_t>& shape);
   // A matrix [n, k]; without rows after an error.
   MatrixRows Rows(const std::string& name, int64_t n, int64_t k);
   // [n] as f32. An empty name gives an empty vector.
   std::vector<float> Vector(const std::string& name, int64_t n);
 
  private:
-  const Checkpoint& checkpoint_;
+  const TensorSource& source_;
   std::string architecture_;
   Status status_;
 };

@@ -50,25 +50,26 @@ Parts ReadParts(TensorReader& reader, const PartNames& names, const std::vector<
 }
 
 // The rows of q, k and v with the channels of every head of q and k in `order`.
-PackedMatrix PackQkv(Parts parts, int64_t k, std::span<const int64_t> order, DType dtype) {
+PackedMatrix PackQkv(Parts parts, int64_t k, std::span<const int64_t> order,
+                     const PackTarget& target) {
   std::vector<MatrixRows> rows;
   for (size_t i : {0u, 1u}) AppendHeads(parts.rows[i], k, order, rows);
   rows.push_back(parts.rows[2]);
-  PackedMatrix packed = PackedMatrix::Stack(rows, k, dtype);
+  PackedMatrix packed = PackedMatrix::Stack(rows, k, target);
   if (parts.bias.empty()) return packed;
   for (size_t i : {0u, 1u}) parts.bias[i] = OrderHeads(parts.bias[i], order);
   packed.SetStackedBias(parts.bias);
   return packed;
 }
 
-PackedMatrix PackOne(const Parts& parts, int64_t k, DType dtype) {
-  PackedMatrix packed = PackedMatrix::Stack(parts.rows, k, dtype);
+PackedMatrix PackOne(const Parts& parts, int64_t k, const PackTarget& target) {
+  PackedMatrix packed = PackedMatrix::Stack(parts.rows, k, target);
   if (!parts.bias.empty()) packed.SetStackedBias(parts.bias);
   return packed;
 }
 
 LayerWeights LoadLayer(TensorReader& reader, const LayerNames& names, const HfConfig& c,
-                       DType dtype) {
+                       const PackTarget& target) {
   const int64_t q_rows = c.n_heads * c.head_dim;
   const int64_t kv_rows = c.n_kv_heads * c.head_dim;
   const int64_t hidden = c.hidden_size, inner = c.intermediate_size;
@@ -94,11 +95,11 @@ LayerWeights LoadLayer(TensorReader& reader, const LayerNames& names, const HfCo
   w.mlp_norm = reader.Vector(names.mlp_norm, hidden);
   if (!reader.status().ok()) return w;
 
-  w.qkv = PackQkv(qkv, hidden, order, dtype);
-  w.o = PackOne(o, q_rows, dtype);
-  w.gate_up = PackedMatrix::Interleave(mlp.rows[0], mlp.rows[1], hidden, dtype);
+  w.qkv = PackQkv(qkv, hidden, order, target);
+  w.o = PackOne(o, q_rows, target);
+  w.gate_up = PackedMatrix::Interleave(mlp.rows[0], mlp.rows[1], hidden, target);
   if (!mlp.bias.empty()) w.gate_up.SetInterleavedBias(mlp.bias[0], mlp.bias[1]);
-  w.down = PackOne(down, inner, dtype);
+  w.down = PackOne(down, inner, target);
   return w;
 }
 
@@ -112,39 +113,38 @@ size_t ModelWeights::size_bytes() const {
   return bytes;
 }
 
-Result<ModelWeights> LoadWeights(const std::filesystem::path& path, const HfConfig& config,
-                                 DType dtype) {
-  const ModelNames names = NamesOf(config);
-  Result<Checkpoint> checkpoint = Checkpoint::Open(path);
-  if (!checkpoint.ok()) return checkpoint.status();
-
+Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target) {
+  const HfConfig& config = files.config;
+  const ModelNames& names = files.names;
   ModelWeights w;
-  w.checkpoint = std::move(*checkpoint);
-  TensorReader reader(w.checkpoint, config.architecture);
+  w.source = files.tensors;
+  TensorReader reader(*w.source, config.architecture);
   const int64_t vocab = config.vocab_size, hidden = config.hidden_size;
   w.embeddings = reader.Tensor(names.embeddings, {vocab, hidden});
   w.final_norm = reader.Vector(names.final_norm, hidden);
   const bool tied = config.tie_word_embeddings || !reader.Contains(names.lm_head);
   const MatrixRows head[] = {reader.Rows(tied ? names.embeddings : names.lm_head, vocab, hidden)};
   if (!reader.status().ok()) return reader.status();
-  w.lm_head = PackedMatrix::Stack(head, hidden, dtype);
+  PackTarget head_target = target;
+  if (IsQuantized(target.quantize)) head_target.quantize = WeightType::kQ8_0;
+  w.lm_head = PackedMatrix::Stack(head, hidden, head_target);
   for (const LayerNames& layer : names.layers) {
-    w.layers.push_back(LoadLayer(reader, layer, config, dtype));
+    w.layers.push_back(LoadLayer(reader, layer, config, target));
     if (!reader.status().ok()) return reader.status();
   }
   return w;
 }
 
-TensorCheck CheckTensors(const Checkpoint& checkpoint, const HfConfig& config) {
-  const ModelNames names = NamesOf(config);
-  std::vector<std::string> read = TensorNames(names);
+TensorCheck CheckTensors(const ModelFiles& files) {
+  std::vector<std::string> read = TensorNames(files.names);
   std::sort(read.begin(), read.end());
+  const std::vector<std::string>& there = files.tensors->names();
   TensorCheck check;
-  std::set_difference(read.begin(), read.end(), checkpoint.names().begin(),
-                      checkpoint.names().end(), std::back_inserter(check.missing));
-  std::erase(check.missing, names.lm_head);
-  std::set_difference(checkpoint.names().begin(), checkpoint.names().end(), read.begin(),
-                      read.end(), std::back_inserter(check.unused));
+  std::set_difference(read.begin(), read.end(), there.begin(), there.end(),
+                      std::back_inserter(check.missing));
+  std::erase(check.missing, files.names.lm_head);
+  std::set_difference(there.begin(), there.end(), read.begin(), read.end(),
+                      std::back_inserter(check.unused));
   std::erase_if(check.unused, IsIgnoredTensor);
   return check;
 }

@@ -1,14 +1,15 @@
 // A checkpoint's tensors, checked against the configuration and packed for the kernels.
 #pragma once
 
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "quarry/status.h"
 
 #include "format/hf_config.h"
-#include "format/safetensors.h"
+#include "format/weight_view.h"
+#include "model/model_files.h"
 #include "ops/packed_matrix.h"
 
 namespace quarry {
@@ -28,8 +29,8 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  Checkpoint checkpoint;  // keeps the embeddings mapped
-  TensorView embeddings;  // [vocab, hidden]
+  std::shared_ptr<const TensorSource> source;  // keeps the embeddings mapped
+  WeightView embeddings;                       // [vocab, hidden]
   std::vector<float> final_norm;
   PackedMatrix lm_head;
   std::vector<LayerWeights> layers;
@@ -37,16 +38,15 @@ struct ModelWeights {
   size_t size_bytes() const;
 };
 
-// Packs with elements of `dtype` (kF32 or kBF16). Every tensor must have the shape that the
-// configuration implies.
-Result<ModelWeights> LoadWeights(const std::filesystem::path& path, const HfConfig& config,
-                                 DType dtype);
+// Quantised tensors stay as they are; others are packed as `target` says, the output matrix with no
+// less than 8 bits. Every tensor must have the shape that the configuration implies.
+Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target);
 
-// What a checkpoint holds compared with what the configuration's family reads. Sorted.
+// What the files hold compared with what the configuration's family reads. Sorted.
 struct TensorCheck {
   std::vector<std::string> missing;
   std::vector<std::string> unused;  // but for those that may be there without being read
 };
-TensorCheck CheckTensors(const Checkpoint& checkpoint, const HfConfig& config);
+TensorCheck CheckTensors(const ModelFiles& files);
 
 }  // namespace quarry

@@ -1,6 +1,7 @@
 #include "ops/matmul.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/checked_math.h"
@@ -49,9 +50,46 @@ void Finish(const Job& job, const kernels::KernelTable& kernels, int64_t row, in
   }
 }
 
+// One panel times a few rows: product[r * stride + column]. `inputs` are the rows quantised, if the
+// matrix is.
+void MultiplyPanel(const Job& job, const kernels::KernelTable& kernels, int64_t panel, int64_t row,
+                   int rows, const kernels::InputGroup* inputs, float* product, int64_t stride) {
+  const PackedMatrix& w = job.w;
+  const WeightType type = w.panel_type(panel);
+  if (IsQuantized(type)) {
+    const int64_t groups = w.k() / kernels::kGroupInputs;
+    kernels.gemv_quant({.type = type,
+                        .w = w.panel(panel),
+                        .k = w.k(),
+                        .x = inputs + row * groups,
+                        .x_stride = groups,
+                        .rows = rows,
+                        .y = product,
+                        .y_stride = stride});
+    return;
+  }
+  const auto gemv = type == WeightType::kF32 ? kernels.gemv_f32 : kernels.gemv_bf16;
+  gemv({.w = w.panel(panel),
+        .k = w.k(),
+        .n_panels = 1,
+        .x = job.x + row * job.x_stride,
+        .x_stride = job.x_stride,
+        .rows = rows,
+        .y = product,
+        .y_stride = stride});
+}
+
 // Few rows: every panel is read once, by whichever worker claims it.
 void MultiplyFewRows(const Job& job, ExecContext& ctx) {
-  const auto gemv = job.w.dtype() == DType::kF32 ? ctx.kernels().gemv_f32 : ctx.kernels().gemv_bf16;
+  Scratch::Scope inputs_scope(ctx.scratch());
+  kernels::InputGroup* inputs = nullptr;
+  if (job.w.quantized()) {
+    const int64_t groups = job.w.k() / kernels::kGroupInputs;
+    inputs = ctx.scratch().Take<kernels::InputGroup>(static_cast<size_t>(job.m * groups)).data();
+    for (int64_t r = 0; r < job.m; ++r) {
+      ctx.kernels().quantize_inputs(job.x + r * job.x_stride, job.w.k(), inputs + r * groups);
+    }
+  }
   // Two panels a piece, because gate and up belong together.
   const int64_t pieces = CeilDiv(job.w.n_panels(), 2);
   ctx.threads().Run(pieces, [&](int64_t piece, int worker) {
@@ -62,14 +100,8 @@ void MultiplyFewRows(const Job& job, ExecContext& ctx) {
     for (int64_t row = 0; row < job.m; row += kernels::kGemvRows) {
       const int64_t rows = std::min<int64_t>(kernels::kGemvRows, job.m - row);
       for (int64_t i = 0; i < n; ++i) {
-        gemv({.w = job.w.panel(first + i),
-              .k = job.w.k(),
-              .n_panels = 1,
-              .x = job.x + row * job.x_stride,
-              .x_stride = job.x_stride,
-              .rows = static_cast<int>(rows),
-              .y = product + i * kPanel,
-              .y_stride = n * kPanel});
+        MultiplyPanel(job, ctx.kernels(), first + i, row, static_cast<int>(rows), inputs,
+                      product + i * kPanel, n * kPanel);
       }
       Finish(job, ctx.kernels(), row, rows, first, n, product);
     }
@@ -84,7 +116,12 @@ void WidenSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64
   const int64_t row_stride = panels ? kPanel : n * kPanel;
   for (int64_t i = 0; i < n; ++i) {
     float* panel = out + i * (panels ? k * kPanel : kPanel);
-    if (w.dtype() == DType::kBF16) {
+    const WeightType type = w.panel_type(first + i);
+    if (IsQuantized(type)) {
+      kernels.unpack_quant(type, w.panel(first + i), k, panel, row_stride);
+      continue;
+    }
+    if (type == WeightType::kBF16) {
       kernels.unpack_panel(w.panel(first + i), k, panel, row_stride);
       continue;
     }
@@ -95,15 +132,39 @@ void WidenSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64
   }
 }
 
-// Many rows: pieces of rows times slabs of panels, each multiplied by oneDNN in one thread. bf16
-// weights are widened to f32 slab by slab where f32 is the faster arithmetic.
+// Panels [first, first + n) as bf16 panels. REQUIRES: none of them is f32.
+void NarrowSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64_t first,
+                int64_t n, BFloat16* out) {
+  const int64_t panel_size = RoundUp(w.k(), 32) * kPanel;
+  for (int64_t i = 0; i < n; ++i) {
+    const WeightType type = w.panel_type(first + i);
+    BFloat16* panel = out + i * panel_size;
+    if (IsQuantized(type)) {
+      kernels.unpack_quant_bf16(type, w.panel(first + i), w.k(), panel);
+    } else {
+      std::memcpy(panel, w.panel(first + i), static_cast<size_t>(w.panel_bytes(first + i)));
+    }
+  }
+}
+
+bool HasF32Panel(const PackedMatrix& w) {
+  for (int64_t i = 0; i < w.n_panels(); ++i) {
+    if (w.panel_type(i) == WeightType::kF32) return true;
+  }
+  return false;
+}
+
+// Many rows: pieces of rows times slabs of panels, each multiplied by oneDNN in one thread.
+// Quantised weights are widened slab by slab, bf16 ones where f32 is the faster arithmetic.
 void MultiplyManyRows(const Job& job, ExecContext& ctx) {
   const kernels::KernelTable& kernels = ctx.kernels();
   const int64_t k = job.w.k();
-  const bool bf16 = job.w.dtype() == DType::kBF16 && ctx.bf16_products();
+  const bool bf16 = ctx.bf16_products() && !HasF32Panel(job.w);
   const GemmWeights layout = bf16 ? GemmWeights::kBf16Panels : ctx.gemm(0)->f32_layout();
   // Panels in the storage type that oneDNN multiplies directly need no copy.
-  const bool direct = bf16 || (job.w.dtype() == DType::kF32 && layout == GemmWeights::kF32Panels);
+  const bool direct = job.w.uniform() && !job.w.quantized() &&
+                      (bf16 || layout == GemmWeights::kF32Panels) &&
+                      job.w.panel_type(0) == (bf16 ? WeightType::kBF16 : WeightType::kF32);
 
   const int64_t k16 = RoundUp(k, 16);
   int64_t slab = std::clamp<int64_t>(kSlabBytes / (k16 * kPanel * 4), 1, job.w.n_panels());
@@ -142,7 +203,12 @@ void MultiplyManyRows(const Job& job, ExecContext& ctx) {
     }
 
     const void* weights = job.w.panel(first);
-    if (!direct) {
+    if (!direct && bf16) {
+      const auto size = static_cast<size_t>(n * RoundUp(k, 32) * kPanel);
+      BFloat16* panels = scratch.Take<BFloat16>(size).data();
+      NarrowSlab(job.w, kernels, first, n, panels);
+      weights = panels;
+    } else if (!direct) {
       float* wide = scratch.Take<float>(static_cast<size_t>(n * k16 * kPanel)).data();
       WidenSlab(job.w, kernels, first, n, layout, wide);
       weights = wide;

@@ -15,16 +15,6 @@ double DynamicBase(const RopeSpec& s, int64_t total_length) {
   return s.base * std::pow(s.factor * length / limit - (s.factor - 1), r / (r - 2));
 }
 
-double Llama3(const RopeSpec& s, double f) {
-  const double wavelength = 2 * std::numbers::pi / f;
-  const auto original = static_cast<double>(s.original_max_positions);
-  if (wavelength < original / s.high_freq_factor) return f;
-  if (wavelength > original / s.low_freq_factor) return f / s.factor;
-  const double t =
-      (original / wavelength - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
-  return (1 - t) * f / s.factor + t * f;
-}
-
 // YaRN's border between pairs that are interpolated and pairs that are kept: the pair that turns
 // `turns` times within the original length.
 double YarnPair(const RopeSpec& s, double turns) {
@@ -48,6 +38,16 @@ double Yarn(const RopeSpec& s, double f, double pair) {
 
 }  // namespace
 
+double Llama3Frequency(const RopeSpec& s, double f) {
+  const double wavelength = 2 * std::numbers::pi / f;
+  const auto original = static_cast<double>(s.original_max_positions);
+  if (wavelength < original / s.high_freq_factor) return f;
+  if (wavelength > original / s.low_freq_factor) return f / s.factor;
+  const double t =
+      (original / wavelength - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
+  return (1 - t) * f / s.factor + t * f;
+}
+
 Rope MakeRope(const RopeSpec& s, int head_dim, int64_t total_length) {
   const double base = s.kind == RopeKind::kDynamic ? DynamicBase(s, total_length) : s.base;
   std::vector<double> frequencies;
@@ -61,7 +61,7 @@ Rope MakeRope(const RopeSpec& s, int head_dim, int64_t total_length) {
         f /= s.factor;
         break;
       case RopeKind::kLlama3:
-        f = Llama3(s, f);
+        f = Llama3Frequency(s, f);
         break;
       case RopeKind::kYarn:
         f = Yarn(s, f, static_cast<double>(p));

@@ -12,4 +12,7 @@ namespace quarry {
 // cached: the result is that of one pass over the whole sequence.
 Rope MakeRope(const RopeSpec& spec, int head_dim, int64_t total_length);
 
+// What llama3 scaling makes of the plain frequency f of a pair. REQUIRES: spec.kind is kLlama3.
+double Llama3Frequency(const RopeSpec& spec, double f);
+
 }  // namespace quarry

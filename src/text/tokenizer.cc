@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "format/gguf.h"
 #include "text/pipeline.h"
 #include "text/sentencepiece.h"
+#include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"
 
 namespace quarry {
@@ -45,6 +47,16 @@ Result<Tokenizer> FromBytes(std::string_view bytes, const text::TokenizerConfig&
   return Build(std::move(*parts), config);
 }
 
+Result<Tokenizer> FromGguf(const fs::path& path) {
+  const Result<GgufFile> file = GgufFile::Open(path);
+  if (!file.ok()) return file.status();
+  Result<text::TokenizerParts> parts = text::ParseGgufTokenizer(*file);
+  if (!parts.ok()) return parts.status();
+  Result<Tokenizer> tokenizer = Build(std::move(*parts), {});
+  if (!tokenizer.ok()) return tokenizer.status().WithPrefix(path.string());
+  return tokenizer;
+}
+
 Result<text::TokenizerConfig> ReadConfig(const fs::path& file) {
   std::error_code error;
   if (!fs::exists(file, error)) return text::TokenizerConfig();
@@ -71,6 +83,7 @@ Tokenizer::Tokenizer(std::shared_ptr<const text::Pipeline> pipeline)
 
 Result<Tokenizer> Tokenizer::Load(const fs::path& path) {
   return Guarded([&]() -> Result<Tokenizer> {
+    if (IsGgufPath(path)) return FromGguf(path);
     const Result<fs::path> file = FindTokenizer(path);
     if (!file.ok()) return file.status();
     const Result<text::TokenizerConfig> config =

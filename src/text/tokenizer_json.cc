@@ -26,6 +26,35 @@ Status ParseDocument(std::string_view json, simdjson::dom::parser& parser,
   return OkStatus();
 }
 
+// Integers of 19 digits and more written as floating-point numbers: published files have a
+// model_max_length of 10^30 for "none", which simdjson refuses as an integer.
+std::string WithoutLongIntegers(std::string_view json) {
+  constexpr size_t kDigits = 19;
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size();) {
+    const char c = json[i];
+    size_t n = 1;
+    if (in_string && c == '\\') n = 2;
+    if (c == '"') in_string = !in_string;
+    if (!in_string && c >= '0' && c <= '9') {
+      while (i + n < json.size() && json[i + n] >= '0' && json[i + n] <= '9') ++n;
+      size_t start = i;
+      if (start > 0 && json[start - 1] == '-') --start;
+      const char before = start == 0 ? ' ' : json[start - 1];
+      const char after = i + n < json.size() ? json[i + n] : ' ';
+      const bool whole = before != '.' && before != 'e' && before != 'E' && before != '+' &&
+                         after != '.' && after != 'e' && after != 'E';
+      out += json.substr(i, n);
+      if (whole && n >= kDigits) out += "e0";
+    } else {
+      out += json.substr(i, n);
+    }
+    i += n;
+  }
+  return out;
+}
+
 AddedToken ParseAddedToken(JsonFields& fields) {
   AddedToken token;
   token.content = fields.String("content");
@@ -165,7 +194,8 @@ Result<TokenizerParts> ParseTokenizerJson(std::string_view json) {
 Result<TokenizerConfig> ParseTokenizerConfig(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::element element;
-  if (Status s = ParseDocument(json, parser, element); !s.ok()) return s;
+  const std::string text = WithoutLongIntegers(json);
+  if (Status s = ParseDocument(text, parser, element); !s.ok()) return s;
   JsonFields root(element, "");
   if (!root.ok()) return CorruptData("the JSON is not an object");
 

@@ -216,7 +216,7 @@ TEST(Weights, ComparesWhatThereIsWithWhatIsRead) {
   const auto check = [&] {
     const TempDir folder;
     c.Write(folder.path());
-    return CheckTensors(*Checkpoint::Open(folder.path()), *LoadHfConfig(folder.path()));
+    return CheckTensors(*OpenModelFiles(folder.path()));
   };
   EXPECT_THAT(check().missing, IsEmpty());
   EXPECT_THAT(check().unused, IsEmpty());

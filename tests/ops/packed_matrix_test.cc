@@ -31,7 +31,7 @@ struct FileMatrix {
 // Element (input i, column c) of a panel, by the layout's definition.
 float Element(const PackedMatrix& m, int64_t panel, int64_t i, int64_t c) {
   const std::byte* p = m.panel(panel);
-  if (m.dtype() == DType::kF32) {
+  if (m.panel_type(panel) == WeightType::kF32) {
     return LoadElement(DType::kF32, p, static_cast<size_t>(i * 64 + c));
   }
   return LoadElement(DType::kBF16, p, static_cast<size_t>(i / 2 * 128 + c * 2 + i % 2));
@@ -61,8 +61,8 @@ TEST(PackedMatrix, StacksRowsIntoPanels) {
         ASSERT_EQ(m.n_panels(), 2);
         ASSERT_EQ(m.padded_n(), 128);
         const int64_t padded = PaddedInputs(dtype, k);
-        ASSERT_EQ(m.panel_bytes(), padded * 64 * static_cast<int64_t>(SizeOf(dtype)));
-        ASSERT_EQ(m.size_bytes(), static_cast<size_t>(2 * m.panel_bytes()));
+        ASSERT_EQ(m.panel_bytes(0), padded * 64 * static_cast<int64_t>(SizeOf(dtype)));
+        ASSERT_EQ(m.size_bytes(), static_cast<size_t>(2 * m.panel_bytes(0)));
         int64_t row = 0;
         for (const FileMatrix& part : parts) {
           for (int64_t r = 0; r < part.rows; ++r, ++row) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "format/safetensors.h"
 #include "kernels/dispatch.h"
 #include "ops/rope_frequencies.h"
 

@@ -129,6 +129,11 @@ class InfLlm final : public AttentionMethod {
                             .question = m.question ? &*m.question : nullptr});
   }
 
+  bool PlanEverything(const PlanInput& in, AttentionPlan& plan) const override {
+    PlanWholePast({0, in.shape->heads}, in.first, in.n_rows, config_.n_local, plan);
+    return true;
+  }
+
  private:
   TokenRange Block(int64_t j) const {
     const TokenPos begin = config_.n_init + j * config_.block_size;

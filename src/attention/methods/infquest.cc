@@ -108,6 +108,11 @@ class InfQuest final : public AttentionMethod {
     }
   }
 
+  bool PlanEverything(const PlanInput& in, AttentionPlan& plan) const override {
+    PlanWholePast({0, in.shape->heads}, in.first, in.n_rows, config_.n_local, plan);
+    return true;
+  }
+
  private:
   // Tokens retrieved: a prompt's own question is answered like the answer's tokens.
   int64_t BudgetOf(const PlanInput& in) const {

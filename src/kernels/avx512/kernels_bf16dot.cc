@@ -8,7 +8,7 @@
 
 namespace quarry::kernels {
 
-const KernelTable& Avx512Kernels();
+const KernelTable& Avx512VnniKernels();
 
 namespace avx512bf16 {
 
@@ -148,7 +148,7 @@ double PeakBf16(int64_t rounds) {
 
 const KernelTable& Avx512Bf16Kernels() {
   static const KernelTable table = [] {
-    KernelTable t = Avx512Kernels();
+    KernelTable t = Avx512VnniKernels();  // every CPU with the one has the other
     t.isa = "avx512bf16";
     t.prefers_bf16 = true;
     t.attend = avx512bf16::AttendDot;

@@ -24,6 +24,11 @@ void GemvF32(const GemvArgs& a);
 void GemvBf16(const GemvArgs& a);
 void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride);
 
+void QuantizeInputs(const float* x, int64_t k, InputGroup* out);
+void GemvQuant(const GemvQuantArgs& a);
+void UnpackQuant(WeightType type, const void* panel, int64_t k, float* out, int64_t out_stride);
+void UnpackQuantBf16(WeightType type, const void* panel, int64_t k, BFloat16* out);
+
 void RmsNorm(const float* x, const float* w, int64_t n, float eps, float* out);
 void RotateHalves(const float* x, const float* cos, const float* sin, int64_t half, float* out);
 void SiluMul(const float* gate, const float* up, int64_t n, float* out);

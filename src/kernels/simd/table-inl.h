@@ -4,6 +4,7 @@
 #include "kernels/simd/attend_direct-inl.h"
 #include "kernels/simd/linear-inl.h"
 #include "kernels/simd/peak-inl.h"
+#include "kernels/simd/quant-inl.h"
 #include "kernels/simd/rows-inl.h"
 #include "kernels/simd/select-inl.h"
 
@@ -26,6 +27,10 @@ constexpr KernelTable MakeTable(const char* isa) {
       .gemv_f32 = GemvF32,
       .gemv_bf16 = GemvBf16,
       .unpack_panel = UnpackPanel,
+      .quantize_inputs = QuantizeInputs,
+      .gemv_quant = GemvQuant,
+      .unpack_quant = UnpackQuant,
+      .unpack_quant_bf16 = UnpackQuantBf16,
       .rms_norm = RmsNorm,
       .rotate_halves = RotateHalves,
       .silu_mul = SiluMul,

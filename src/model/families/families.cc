@@ -58,6 +58,8 @@ std::vector<std::string> TensorNames(const ModelNames& names) {
   return all;
 }
 
-bool IsIgnoredTensor(std::string_view name) { return name.ends_with(".inv_freq"); }
+bool IsIgnoredTensor(std::string_view name) {
+  return name.ends_with(".inv_freq") || name.starts_with("rope_f");
+}
 
 }  // namespace quarry

@@ -1,6 +1,5 @@
 // Model families: which tensors of a checkpoint make up the decoder. A family maps names and
-// switches; the decoder computes. Reading the names of another kind of file (GGUF) is one more
-// function that fills the same structs.
+// switches; the decoder computes. GGUF files have names of their own, the same for every family.
 #pragma once
 
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "quarry/status.h"
 
+#include "base/function_ref.h"
 #include "format/hf_config.h"
 
 namespace quarry {
@@ -41,11 +41,15 @@ struct ModelNames {
 // The names that the configuration's family uses.
 ModelNames NamesOf(const HfConfig& config);
 
+// The names of a GGUF file's tensors: those of a fused tensor where `contains` says that the file
+// has it, else those of its parts.
+ModelNames GgufNames(const HfConfig& config, FunctionRef<bool(std::string_view)> contains);
+
 // All of them, in no particular order.
 std::vector<std::string> TensorNames(const ModelNames& names);
 
 // Whether a checkpoint may hold the tensor although no family reads it: frequencies of RoPE, which
-// are always computed.
+// are always computed, or factors of them, which the configuration holds.
 bool IsIgnoredTensor(std::string_view name);
 
 // One function a family, or families that share all names.

@@ -7,12 +7,15 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "format/gguf.h"
 #include "text/jinja/dict.h"
 #include "text/jinja/json.h"
 #include "text/jinja/limits.h"
 #include "text/jinja/runtime.h"
+#include "text/tokenizer_gguf.h"
 
 namespace quarry {
 namespace {
@@ -204,10 +207,40 @@ Result<ModelFolderTemplates> FolderReader::Run() {
   return std::move(out_);
 }
 
+Result<ModelFolderTemplates> ReadGguf(const fs::path& path) {
+  constexpr std::string_view kKey = "tokenizer.chat_template";
+  const Result<GgufFile> file = GgufFile::Open(path);
+  if (!file.ok()) return file.status();
+  Status error;
+  const GgufReader in(*file, error);
+  ModelFolderTemplates out;
+  const auto add = [&](std::string_view name, const std::string& key) {
+    if (in.Has(key)) {
+      out.templates.push_back({std::string(name), std::string(in.String(key)),
+                               fmt::format("{}: {}", path.string(), key)});
+    }
+  };
+  add(kDefault, std::string(kKey));
+  constexpr size_t kMaxTemplates = 64;
+  for (std::string_view name : in.Strings("tokenizer.chat_templates", kMaxTemplates)) {
+    if (name != kDefault) add(name, fmt::format("{}.{}", kKey, name));
+  }
+  if (!error.ok()) return error;
+  if (out.templates.empty()) {
+    return NotFound(fmt::format("{}: no chat template: {} is missing", path.string(), kKey));
+  }
+  const Result<std::map<std::string, std::string>> tokens = text::GgufSpecialTokens(*file);
+  if (!tokens.ok()) return tokens.status();
+  out.special_tokens_json =
+      nlohmann::json(*tokens).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return out;
+}
+
 }  // namespace
 
 Result<ModelFolderTemplates> ReadModelFolderTemplates(const fs::path& folder) {
   try {
+    if (IsGgufPath(folder)) return ReadGguf(folder);
     return FolderReader(folder).Run();
   } catch (const jinja::Error& e) {
     return jinja::ToStatus(e, 0).WithPrefix(folder.string());
