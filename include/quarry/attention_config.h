@@ -233,8 +233,8 @@ struct FlexPrefillConfig {
 
 using AttentionConfig =
     std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig, QLlmConfig,
-                 InfQuestConfig, QuestConfig, H2oConfig, TovaConfig, MInferenceConfig, FlexPrefillConfig,
-                 AShapeConfig, TriShapeConfig>;
+                 InfQuestConfig, QuestConfig, H2oConfig, TovaConfig, MInferenceConfig,
+                 FlexPrefillConfig, AShapeConfig, TriShapeConfig>;
 
 // Every method's name, in the order of the documentation.
 std::vector<std::string_view> MethodNames();

@@ -205,6 +205,22 @@ class LineMassRun {
   std::vector<float> diagonals_;  // [heads][pieces][DiagonalSize()]
 };
 
+// The keys of a panel in f32, each where its type's layout has it.
+void WidenKeys(const PlanInput& in, const void* panel, const kernels::KernelTable& table,
+               float* wide) {
+  const int dim = in.shape->head_dim;
+  if (in.kv_dtype != DType::kI8) {
+    table.widen(in.kv_dtype, panel, int64_t{kPanelTokens} * dim, wide);
+    return;
+  }
+  for (int c = 0; c < dim; ++c) {
+    for (int lane = 0; lane < kPanelTokens; ++lane) {
+      wide[kernels::KeyIndex(in.kv_dtype, lane, c)] =
+          kernels::LoadKey(in.kv_dtype, panel, dim, lane, c);
+    }
+  }
+}
+
 // Adds what 16 lanes of a key panel, widened to f32 in its own order, hold of each channel.
 void AddLanes(DType dtype, const float* panel, int dim, float* out) {
   for (int c = 0; c < dim; ++c) {
@@ -254,9 +270,8 @@ std::vector<float> SumKeyBlocks(const PlanInput& in, int64_t block, TokenPos end
     const TokenPos begin = i % blocks * block;
     const TokenPos last = std::min(end, begin + block);
     for (TokenPos t = begin; t < last; t += kPanelTokens) {
-      ctx.kernels().widen(in.kv_dtype,
-                          in.kv->panel(in.layer, KvPlane::kRotatedKeys, head, t / kPanelTokens), n,
-                          wide);
+      WidenKeys(in, in.kv->panel(in.layer, KvPlane::kRotatedKeys, head, t / kPanelTokens),
+                ctx.kernels(), wide);
       if (last - t < kPanelTokens) {  // lanes behind the last token are not its block's
         for (int lane = static_cast<int>(last - t); lane < kPanelTokens; ++lane) {
           for (int c = 0; c < dim; ++c) wide[kernels::KeyIndex(in.kv_dtype, lane, c)] = 0;

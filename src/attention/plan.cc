@@ -86,7 +86,7 @@ void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
     const auto from = std::lower_bound(begin, end, some);
     const auto to = std::lower_bound(from, end, all);
     QUARRY_DCHECK(!s.want_scores || (to == begin && l.column_list < 0),
-                  "scores of columns within a window");
+                  "scores of columns outside of a window");
     partly.insert(partly.end(), from, to);
     l.columns_begin = static_cast<size_t>(to - columns_.begin());
     if (partly.empty()) continue;
