@@ -71,6 +71,14 @@ void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows,
     t.o.assign(n_rows * static_cast<size_t>(kernels::ValueStride(head_dim)), 0);
     t.lo.assign(n_rows, 0);
     t.hi.assign(n_rows, tokens);
+    for (int p = 0; p < n_panels && type == DType::kI8; ++p) {
+      std::byte* key = t.keys.data() + kb * static_cast<size_t>(p);
+      std::byte* value = t.values.data() + vb * static_cast<size_t>(p);
+      const size_t n = kernels::ScaleBytes(type, head_dim) / sizeof(BFloat16);
+      std::fill_n(const_cast<BFloat16*>(kernels::KeyScales(key, head_dim)), n, ToBFloat16(0.01f));
+      std::fill_n(const_cast<BFloat16*>(kernels::ValueScales(value, head_dim)), n,
+                  ToBFloat16(0.01f));
+    }
     for (int p = 0; p < n_panels; ++p) {
       t.panels.push_back({t.keys.data() + kb * static_cast<size_t>(p),
                           t.values.data() + vb * static_cast<size_t>(p), p * 16, 0xffff});
@@ -285,7 +293,7 @@ int Main(int argc, char** argv) {
   if (!json_path.empty()) json.reset(std::fopen(json_path.c_str(), "w"));
   const Workload w = {table_of, pool, peaks};
   Table attend("attention kernel");
-  for (DType type : {DType::kBF16, DType::kF32}) {
+  for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
     for (int head_dim : {64, 128}) {
       Attend(w, attend, type, head_dim, 128, 2048);
       Attend(w, attend, type, head_dim, 2, 1 << 16);

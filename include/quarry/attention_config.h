@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "quarry/pattern_table.h"
 #include "quarry/status.h"
 
 namespace quarry {
@@ -167,9 +169,72 @@ struct TovaConfig {
   friend bool operator==(const TovaConfig&, const TovaConfig&) = default;
 };
 
+// A-shape prefill (Jiang et al., arXiv:2407.02490): the first n_init tokens and the last n_local,
+// at their true positions. Decoding is dense.
+struct AShapeConfig {
+  static constexpr std::string_view kName = "a-shape";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
+  int64_t n_init = 128;
+  int64_t n_local = 3968;      // the query itself included
+  int64_t starting_layer = 0;  // layers below are dense
+  Status Validate() const;
+  friend bool operator==(const AShapeConfig&, const AShapeConfig&) = default;
+};
+
+// Tri-shape prefill (TriangleMix): as a-shape, and the prompt's last n_last rows attend everything.
+struct TriShapeConfig : AShapeConfig {
+  static constexpr std::string_view kName = "tri-shape";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
+  int64_t n_last = 100;
+  Status Validate() const;
+  friend bool operator==(const TriShapeConfig&, const TriShapeConfig&) = default;
+};
+
+// MInference prefill (Jiang et al., arXiv:2407.02490): each head follows a pattern of its own, from
+// a file, whose indices are estimated from a call's last 64 queries. Decoding is dense.
+struct MInferenceConfig {
+  static constexpr std::string_view kName = "minference";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
+  // The original's JSON (quarry/pattern_table.h). Empty: automatic, every head takes as many
+  // columns or slashes as `coverage` asks for.
+  std::string pattern_file;
+  // What pattern_file says; Engine::Open reads it where it is null.
+  std::shared_ptr<const PatternTable> patterns;
+  double coverage = 0.95;        // automatic: share of the estimating queries' attention to keep
+  int64_t vertical_size = 1000;  // of heads that the file does not have
+  int64_t slash_size = 6096;
+  int64_t top_k = 100;         // blocks of 64 keys that a row block of a block-sparse head takes
+  double ratio = 1;            // the file's sizes are multiplied by it
+  int64_t starting_layer = 0;  // layers below are dense
+  Status Validate() const;
+  friend bool operator==(const MInferenceConfig&, const MInferenceConfig&) = default;
+};
+
+// How FlexPrefill turns scores into blocks.
+enum class FlexSelectionRule {
+  kReference,  // as the authors' code does
+  kCoverage,   // so that the chosen blocks really reach gamma (docs/methods/flexprefill.md)
+};
+
+// FlexPrefill (Lai et al., arXiv:2502.20766). Each head of each call chooses between vertical-slash
+// and query-aware block selection. Decoding is dense.
+struct FlexPrefillConfig {
+  static constexpr std::string_view kName = "flexprefill";
+  static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
+  double gamma = 0.9;                 // share of the attention to keep, above 0 and at most 1
+  double tau = 0.1;                   // divergence below which a head is query-aware, 0 to 1
+  int64_t min_budget = 1024;          // tokens per head: floor of columns and of diagonals
+  std::optional<int64_t> max_budget;  // and their cap
+  int64_t block_size = 128;           // 16, 32, 64 or 128 tokens
+  FlexSelectionRule selection = FlexSelectionRule::kReference;
+  Status Validate() const;
+  friend bool operator==(const FlexPrefillConfig&, const FlexPrefillConfig&) = default;
+};
+
 using AttentionConfig =
     std::variant<DenseConfig, StreamLlmConfig, InfiniteLmConfig, InfLlmConfig, QLlmConfig,
-                 InfQuestConfig, QuestConfig, H2oConfig, TovaConfig>;
+                 InfQuestConfig, QuestConfig, H2oConfig, TovaConfig, MInferenceConfig, FlexPrefillConfig,
+                 AShapeConfig, TriShapeConfig>;
 
 // Every method's name, in the order of the documentation.
 std::vector<std::string_view> MethodNames();

@@ -57,6 +57,17 @@ Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
 AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t native_context,
                                        int64_t sliding_window = 0);
 
+// What docs/choosing-a-method.md says of a prompt and answer of `tokens` tokens.
+struct MethodChoice {
+  std::string_view prefill;
+  std::string_view decode;
+  std::string_view reason;
+};
+MethodChoice ChooseMethods(int64_t tokens, int64_t native_context);
+// Prompt tokens of a forward pass that suit the methods: 8192 where one estimates its selection
+// anew for every pass, 512 otherwise.
+int64_t SuggestChunkSize(const PhaseMethods& methods);
+
 // The configuration of a run without a file: the parameters of `methods`, then the overrides. A key
 // without a dot is that of every phase that has it.
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,

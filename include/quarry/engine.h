@@ -59,6 +59,13 @@ struct GenerateRequest {
   std::vector<TokenId> stop_ids = {};  // in addition to the model's end tokens
   bool ignore_eos = false;             // the model's end tokens are tokens like others
   TokenRange question = {};            // of the prompt; empty: none (see prompt.h)
+  bool measure_coverage = false;       // see GenerateResult::coverage; costs time
+  // Also find how likely the prompt was: GenerateResult::prompt_logprobs. Costs the output layer
+  // for every token instead of the last.
+  bool score_prompt = false;
+  // The last this many tokens of the prompt are fed one at a time, as those of an answer are, so
+  // that they meet the method as it decodes.
+  int64_t decode_tail = 0;
 };
 
 enum class StopReason {
@@ -76,6 +83,9 @@ struct GenerateResult {
   std::string text;
   std::vector<TokenId> token_ids;  // without the end token
   int64_t prompt_tokens = 0;
+  // If score_prompt was set: natural logarithms, [i] of the probability of prompt token i + 1 after
+  // the tokens before it; as many as were reached.
+  std::vector<float> prompt_logprobs;
 
   double prefill_seconds = 0;
   double decode_seconds = 0;  // of the tokens after the first
@@ -85,6 +95,10 @@ struct GenerateResult {
   uint64_t kv_bytes = 0;        // keys, values and what the method keeps, at the end
   uint64_t peak_rss_bytes = 0;  // of the process
   double density = 1;           // share of the causal query-key pairs that were attended
+  // Mean share of the softmax mass over all earlier keys that the attended keys have, of every
+  // query of the answer and one in 256 of the prompt. Unset: not measured, or the method drops
+  // keys.
+  std::optional<double> coverage;
 
   // Memory methods: blocks of all layers.
   int64_t memory_blocks = 0;

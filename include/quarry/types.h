@@ -20,8 +20,9 @@ struct TokenRange {
   friend bool operator==(const TokenRange&, const TokenRange&) = default;
 };
 
-// Storage type of weights, keys and values.
-enum class DType : uint8_t { kF32, kF16, kBF16 };
+// Storage type of weights, keys and values. kI8 is for keys and values alone: 8-bit integers, with
+// a scale for every 32 channels of a token.
+enum class DType : uint8_t { kF32, kF16, kBF16, kI8 };
 
 enum class LogLevel : uint8_t { kInfo, kWarning };
 

@@ -62,11 +62,30 @@ Status ValidateMemory(std::string_view method, const InfLlmConfig& c) {
                 ValidateScoreDecay(method, c)});
 }
 
+constexpr int64_t kMaxLayers = 10000;
+constexpr double kMaxRatio = 1000;
+
+Status CheckNumber(std::string_view method, std::string_view key, double value, bool in_range,
+                   std::string_view must) {
+  if (in_range) return OkStatus();
+  return InvalidArgument(fmt::format("{}: {} is {}, must be {}", method, key, value, must));
+}
+
+Status ValidateAShape(std::string_view method, const AShapeConfig& c) {
+  return First({ValidateWindow(method, c.n_init, c.n_local),
+                CheckRange(method, "starting_layer", c.starting_layer, 0, kMaxLayers)});
+}
+
 constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
     {"origin", DenseConfig::kName},
     {"full", DenseConfig::kName},
     {"stream-lm", StreamLlmConfig::kName},
     {"streaming", StreamLlmConfig::kName},
+    {"minfer", MInferenceConfig::kName},
+    {"flex_prefill", FlexPrefillConfig::kName},
+    {"flex-prefill", FlexPrefillConfig::kName},
+    {"a_shape", AShapeConfig::kName},
+    {"tri_shape", TriShapeConfig::kName},
 };
 
 // Calls f(T()) for every alternative T of AttentionConfig, in order.
@@ -144,6 +163,35 @@ Status H2oConfig::Validate() const {
 
 Status TovaConfig::Validate() const {
   return CheckRange(kName, "cache_size", cache_size, 1, kMaxTokens);
+}
+
+Status AShapeConfig::Validate() const { return ValidateAShape(kName, *this); }
+
+Status TriShapeConfig::Validate() const {
+  return First({ValidateAShape(kName, *this), CheckRange(kName, "n_last", n_last, 0, kMaxTokens)});
+}
+
+Status MInferenceConfig::Validate() const {
+  return First({CheckNumber(kName, "coverage", coverage, coverage > 0 && coverage <= 1,
+                            "above 0 and at most 1"),
+                CheckRange(kName, "vertical_size", vertical_size, 0, kMaxTokens),
+                CheckRange(kName, "slash_size", slash_size, 0, kMaxTokens),
+                CheckRange(kName, "top_k", top_k, 1, kMaxBlocks),
+                CheckNumber(kName, "ratio", ratio, ratio > 0 && ratio <= kMaxRatio,
+                            fmt::format("above 0 and at most {}", kMaxRatio)),
+                CheckRange(kName, "starting_layer", starting_layer, 0, kMaxLayers)});
+}
+
+Status FlexPrefillConfig::Validate() const {
+  if (block_size != 16 && block_size != 32 && block_size != 64 && block_size != 128) {
+    return InvalidArgument(
+        fmt::format("{}: block_size is {}, must be 16, 32, 64 or 128", kName, block_size));
+  }
+  return First(
+      {CheckNumber(kName, "gamma", gamma, gamma > 0 && gamma <= 1, "above 0 and at most 1"),
+       CheckNumber(kName, "tau", tau, tau >= 0 && tau <= 1, "between 0 and 1"),
+       CheckRange(kName, "min_budget", min_budget, 1, kMaxTokens),
+       max_budget ? CheckRange(kName, "max_budget", *max_budget, 1, kMaxTokens) : OkStatus()});
 }
 
 std::vector<std::string_view> MethodNames() {

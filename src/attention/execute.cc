@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "attention/gather.h"
 #include "attention/partial.h"
@@ -32,17 +33,26 @@ int32_t Clamp32(int64_t x) {
   return static_cast<int32_t>(std::clamp<int64_t>(x, 0, std::numeric_limits<int32_t>::max()));
 }
 
-// Rows [row, row + rows) of the call, all query heads of one KV head, stacked head by head.
+// Rows of one head at most where every head selects for itself.
+constexpr int kHeadRows = 128;
+
+// Rows [row, row + rows) of the call, query heads [head, head + heads) of one KV head, stacked head
+// by head.
 struct Tile {
   int kv_head;
+  int head;
+  int heads;
   int row;
   int rows;
+  size_t ids_begin, ids_end;  // of Workspace::segment_ids: segments that may cover the tile
+
+  int stack() const { return heads * rows; }
 };
 
 // Some keys of some segments, for one tile.
 struct Item {
   size_t tile;
-  size_t segment_begin, segment_end;
+  std::span<const uint32_t> segments;
   int64_t key_begin, key_end;  // in the segments' key order; several segments: all keys
   PartialView partial;         // only if the tile is cut into several items
 };
@@ -68,11 +78,19 @@ struct FixedAngles {
   const float* sin;
 };
 
+// A column list of the plan, copied together.
+struct GatheredList {
+  std::byte* keys;
+  std::byte* values;
+};
+
 }  // namespace
 
 struct AttentionExecutor::Workspace {
   std::vector<Tile> tiles;
+  std::vector<uint32_t> segment_ids;
   std::vector<FixedAngles> angles;
+  std::vector<GatheredList> lists;
   std::vector<Item> items;
   std::vector<std::vector<Weights>> weights;  // per worker
   KeyScores scores;
@@ -96,7 +114,12 @@ class ExecuteStep {
     work_.weights.resize(static_cast<size_t>(ctx_.threads().size()));
     for (auto& w : work_.weights) w.clear();
     PrepareAngles();
-    MakeTiles();
+    GatherLists();
+    if (EveryHeadAlone()) {
+      MakeHeadTiles();
+    } else {
+      MakeGroupTiles();
+    }
     PrepareScores();
     if (in_.n_rows <= kFewRows) {
       RunCut();
@@ -107,8 +130,6 @@ class ExecuteStep {
   }
 
  private:
-  int TileStack(const Tile& t) const { return group_ * t.rows; }
-
   void PrepareAngles() {
     const auto half = static_cast<size_t>(in_.rope->pairs());
     work_.angles.clear();
@@ -127,15 +148,118 @@ class ExecuteStep {
     return nullptr;
   }
 
-  void MakeTiles() {
+  void GatherLists() {
+    work_.lists.clear();
+    struct Piece {
+      size_t list;
+      int64_t panel;
+    };
+    constexpr int64_t kPanelsPerPiece = 16;
+    const size_t key_bytes = kernels::KeyPanelBytes(in_.kv_dtype, dim_);
+    const size_t value_bytes = kernels::ValuePanelBytes(in_.kv_dtype, dim_);
+    std::vector<Piece> pieces;
+    for (const AttentionPlan::ColumnList& l : plan_.column_lists()) {
+      const auto panels = CeilDiv(static_cast<int64_t>(l.end - l.begin), kPanelTokens);
+      for (int64_t p = 0; p < panels; p += kPanelsPerPiece) {
+        pieces.push_back({work_.lists.size(), p});
+      }
+      const auto n = static_cast<size_t>(panels);
+      work_.lists.push_back({ctx_.scratch().Take<std::byte>(n * key_bytes).data(),
+                             ctx_.scratch().Take<std::byte>(n * value_bytes).data()});
+    }
+    ctx_.threads().Run(static_cast<int64_t>(pieces.size()), [&](int64_t i, int) {
+      const Piece& piece = pieces[static_cast<size_t>(i)];
+      const AttentionPlan::ColumnList& l = plan_.column_lists()[piece.list];
+      const std::span<const TokenPos> tokens = plan_.tokens(l);
+      const GatherSource source = {in_.kv, in_.layer, l.kv_head, l.keys, in_.kv_dtype, dim_};
+      for (int64_t p = piece.panel; p < piece.panel + kPanelsPerPiece; ++p) {
+        const auto begin = static_cast<size_t>(p * kPanelTokens);
+        if (begin >= tokens.size()) return;
+        const auto panel = static_cast<size_t>(p);
+        GatherPanel(source,
+                    tokens.subspan(begin, std::min<size_t>(kPanelTokens, tokens.size() - begin)),
+                    work_.lists[piece.list].keys + panel * key_bytes,
+                    work_.lists[piece.list].values + panel * value_bytes);
+      }
+    });
+  }
+
+  // All query heads of a KV head share what they read.
+  void MakeGroupTiles() {
     const int rows = TileRows(group_);
     work_.tiles.clear();
+    work_.segment_ids.resize(plan_.segments().size());
+    std::iota(work_.segment_ids.begin(), work_.segment_ids.end(), 0u);
     for (int row = 0; row < in_.n_rows; row += rows) {
       for (int h = 0; h < in_.shape->kv_heads; ++h) {
-        work_.tiles.push_back({h, row, std::min(rows, in_.n_rows - row)});
+        work_.tiles.push_back({h, h * group_, group_, row, std::min(rows, in_.n_rows - row), 0,
+                               work_.segment_ids.size()});
       }
     }
     row_tiles_ = static_cast<int>(CeilDiv(in_.n_rows, rows));
+  }
+
+  // Scores are added up by tiles of a group.
+  bool EveryHeadAlone() const {
+    return std::all_of(plan_.segments().begin(), plan_.segments().end(),
+                       [](const Segment& s) { return s.heads.size() == 1 && !s.want_scores; });
+  }
+
+  // A head's rows are cut where its segments begin and end, so that few segments look at a tile,
+  // each at all of its rows.
+  void MakeHeadTiles() {
+    work_.tiles.clear();
+    work_.segment_ids.clear();
+    row_tiles_ = 0;
+    std::vector<std::vector<uint32_t>> of_head(static_cast<size_t>(in_.shape->heads));
+    for (size_t s = 0; s < plan_.segments().size(); ++s) {
+      const int head = plan_.segments()[s].heads.begin;
+      of_head[static_cast<size_t>(head)].push_back(static_cast<uint32_t>(s));
+    }
+    std::vector<int> cuts;
+    for (int h = 0; h < in_.shape->heads; ++h) {
+      const std::vector<uint32_t>& segments = of_head[static_cast<size_t>(h)];
+      cuts.assign({0, in_.n_rows});
+      for (uint32_t s : segments) {
+        cuts.push_back(plan_.segments()[s].rows.begin);
+        cuts.push_back(plan_.segments()[s].rows.end);
+      }
+      std::sort(cuts.begin(), cuts.end());
+      for (size_t c = 0; c + 1 < cuts.size(); ++c) {
+        for (int row = cuts[c]; row < cuts[c + 1]; row += kHeadRows) {
+          AddHeadTile(h, row, std::min(kHeadRows, cuts[c + 1] - row), segments);
+        }
+      }
+    }
+    // The longest first: threads then finish together.
+    std::vector<int64_t> keys(work_.tiles.size());
+    std::vector<uint32_t> order(work_.tiles.size());
+    for (size_t t = 0; t < keys.size(); ++t) {
+      const Tile& tile = work_.tiles[t];
+      for (size_t i = tile.ids_begin; i < tile.ids_end; ++i) {
+        keys[t] += plan_.KeyCount(plan_.segments()[work_.segment_ids[i]]) * tile.rows;
+      }
+      order[t] = static_cast<uint32_t>(t);
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return keys[a] > keys[b]; });
+    std::vector<Tile> sorted;
+    sorted.reserve(order.size());
+    for (uint32_t t : order) sorted.push_back(work_.tiles[t]);
+    work_.tiles = std::move(sorted);
+  }
+
+  void AddHeadTile(int head, int row, int rows, std::span<const uint32_t> segments) {
+    Tile tile = {head / group_, head, 1, row, rows, work_.segment_ids.size(), 0};
+    for (uint32_t s : segments) {
+      if (Covers(plan_.segments()[s], tile)) work_.segment_ids.push_back(s);
+    }
+    tile.ids_end = work_.segment_ids.size();
+    work_.tiles.push_back(tile);
+  }
+
+  std::span<const uint32_t> SegmentIds(const Tile& t) const {
+    return std::span(work_.segment_ids).subspan(t.ids_begin, t.ids_end - t.ids_begin);
   }
 
   // Scores of each row tile are summed apart and added up in order, so that the result does not
@@ -181,7 +305,7 @@ class ExecuteStep {
       const PartialView partial = NewPartial(work_.tiles[t], scratch);
       std::vector<Weights>& weights = work_.weights[static_cast<size_t>(worker)];
       weights.clear();
-      Attend({t, 0, plan_.segments().size(), 0, kAllKeys, partial}, worker);
+      Attend({t, SegmentIds(work_.tiles[t]), 0, kAllKeys, partial}, worker);
       FinishTile(work_.tiles[t], partial);
       for (const Weights& w : weights) AddScores(partial, w, scratch);
     });
@@ -191,15 +315,16 @@ class ExecuteStep {
   void RunCut() {
     work_.items.clear();
     for (size_t t = 0; t < work_.tiles.size(); ++t) {
-      for (size_t s = 0; s < plan_.segments().size(); ++s) {
-        const Segment& segment = plan_.segments()[s];
+      const std::span<const uint32_t> ids = SegmentIds(work_.tiles[t]);
+      for (size_t s = 0; s < ids.size(); ++s) {
+        const Segment& segment = plan_.segments()[ids[s]];
         if (!Covers(segment, work_.tiles[t])) continue;
         const int64_t keys = plan_.KeyCount(segment);
         const int64_t pieces = CeilDiv(keys, kKeysPerPiece);
         for (int64_t i = 0; i < pieces; ++i) {
           const Slice cut = SliceOf(keys, pieces, i);
-          work_.items.push_back(
-              {t, s, s + 1, cut.begin, cut.end, NewPartial(work_.tiles[t], ctx_.scratch())});
+          work_.items.push_back({t, ids.subspan(s, 1), cut.begin, cut.end,
+                                 NewPartial(work_.tiles[t], ctx_.scratch())});
         }
       }
     }
@@ -225,7 +350,7 @@ class ExecuteStep {
   }
 
   PartialView NewPartial(const Tile& tile, Scratch& scratch) const {
-    const auto rows = static_cast<size_t>(TileStack(tile));
+    const auto rows = static_cast<size_t>(tile.stack());
     PartialView p = {scratch.Take<float>(rows).data(), scratch.Take<float>(rows).data(),
                      scratch.Take<float>(rows * static_cast<size_t>(o_stride_)).data(),
                      static_cast<int>(rows), o_stride_};
@@ -234,8 +359,7 @@ class ExecuteStep {
   }
 
   IndexRange HeadsIn(const Segment& s, const Tile& t) const {
-    return {std::max(s.heads.begin, t.kv_head * group_),
-            std::min(s.heads.end, (t.kv_head + 1) * group_)};
+    return {std::max(s.heads.begin, t.head), std::min(s.heads.end, t.head + t.heads)};
   }
   static IndexRange RowsIn(const Segment& s, const Tile& t) {
     return {std::max(s.rows.begin, t.row), std::min(s.rows.end, t.row + t.rows)};
@@ -257,7 +381,7 @@ class ExecuteStep {
   void Attend(const Item& item, int worker) {
     const Tile& tile = work_.tiles[item.tile];
     Scratch& scratch = ctx_.scratch(worker);
-    const auto stack = static_cast<size_t>(TileStack(tile));
+    const auto stack = static_cast<size_t>(tile.stack());
     Queries q;
     q.rotated = scratch.Take<float>(stack * static_cast<size_t>(dim_)).data();
     q.lo = scratch.Take<int32_t>(stack).data();
@@ -266,7 +390,7 @@ class ExecuteStep {
                            .Take<float>(static_cast<size_t>(
                                ctx_.kernels().attend_scratch_floats(static_cast<int>(stack), dim_)))
                            .data();
-    for (size_t s = item.segment_begin; s < item.segment_end; ++s) {
+    for (uint32_t s : item.segments) {
       const Segment& segment = plan_.segments()[s];
       if (!Covers(segment, tile)) continue;
       if (!q.valid || q.rule != segment.position) Rotate(tile, segment.position, q);
@@ -285,11 +409,11 @@ class ExecuteStep {
     const FixedAngles* fixed = rule.query ? Find(*rule.query) : nullptr;
     const int half = in_.rope->pairs();
     const bool raw_keys = rule.keys == KvPlane::kRawKeys;
-    for (int h = 0; h < group_; ++h) {
+    for (int h = 0; h < tile.heads; ++h) {
       for (int r = 0; r < tile.rows; ++r) {
         const int row = tile.row + r;
         const int64_t angle = int64_t{row} * half;
-        const float* x = in_.q + row * in_.q_stride + (tile.kv_head * group_ + h) * dim_;
+        const float* x = in_.q + row * in_.q_stride + (tile.head + h) * dim_;
         float* rotated = q.rotated + static_cast<int64_t>(h * tile.rows + r) * dim_;
         const float* cos = fixed ? fixed->cos : in_.cos + angle;
         const float* sin = fixed ? fixed->sin : in_.sin + angle;
@@ -310,7 +434,7 @@ class ExecuteStep {
     const Segment& segment = plan_.segments()[index];
     const Tile& tile = work_.tiles[item.tile];
     const int n = heads.size() * rows.size();
-    const int begin = (heads.begin - tile.kv_head * group_) * tile.rows + rows.begin - tile.row;
+    const int begin = (heads.begin - tile.head) * tile.rows + rows.begin - tile.row;
     for (int i = 0; i < n; ++i) {
       const TokenPos p = in_.first + rows.begin + i % rows.size();
       q.lo[i] = Clamp32(segment.mask.lo(p));
@@ -385,6 +509,11 @@ class ExecuteStep {
   int MaxPanels(const Segment& s) const {
     int64_t n = CeilDiv(static_cast<int64_t>(plan_.columns(s).size()), kPanelTokens);
     for (const TokenRange& span : plan_.spans(s)) n += span.size() / kPanelTokens + 2;
+    const int list = plan_.column_list(s);
+    if (list >= 0) {
+      const AttentionPlan::ColumnList& l = plan_.column_lists()[static_cast<size_t>(list)];
+      n += CeilDiv(static_cast<int64_t>(l.end - l.begin), kPanelTokens);
+    }
     return static_cast<int>(n);
   }
 
@@ -426,17 +555,40 @@ class ExecuteStep {
       GatherPanel(source, columns.subspan(static_cast<size_t>(c), static_cast<size_t>(n)), k, v);
       f(KeyPanel{k, v, -1, 0xffffu >> (kPanelTokens - n)}, key + c);
     }
+    key += n_columns;
+
+    if (plan_.column_list(segment) < 0) return;
+    const GatheredList& list = work_.lists[static_cast<size_t>(plan_.column_list(segment))];
+    const size_t key_bytes = kernels::KeyPanelBytes(in_.kv_dtype, dim_);
+    const size_t value_bytes = kernels::ValuePanelBytes(in_.kv_dtype, dim_);
+    plan_.ForEachListPanel(segment, [&](int64_t p, uint32_t lanes) {
+      const int64_t lane0 = key + p * kPanelTokens;
+      if (lane0 + kPanelTokens <= item.key_begin || lane0 >= item.key_end) return;
+      if (lane0 < item.key_begin) lanes &= 0xffffu << (item.key_begin - lane0);
+      if (lane0 + kPanelTokens > item.key_end) {
+        lanes &= 0xffffu >> (lane0 + kPanelTokens - item.key_end);
+      }
+      const auto panel = static_cast<size_t>(p);
+      if (lanes != 0) {
+        f(KeyPanel{list.keys + panel * key_bytes, list.values + panel * value_bytes, -1, lanes},
+          lane0);
+      }
+    });
   }
 
   void FinishTile(const Tile& tile, const PartialView& p) const {
-    for (int h = 0; h < group_; ++h) {
+    for (int h = 0; h < tile.heads; ++h) {
       for (int r = 0; r < tile.rows; ++r) {
         const int i = h * tile.rows + r;
         const float* o = p.o + static_cast<int64_t>(i) * o_stride_;
-        float* out = in_.out + (tile.row + r) * in_.out_stride +
-                     static_cast<int64_t>(tile.kv_head * group_ + h) * dim_;
+        float* out =
+            in_.out + (tile.row + r) * in_.out_stride + static_cast<int64_t>(tile.head + h) * dim_;
         const float inverse = p.d[i] > 0 ? 1.0f / p.d[i] : 0.0f;
         for (int c = 0; c < dim_; ++c) out[c] = o[c] * inverse;
+        if (in_.log_sums != nullptr) {
+          in_.log_sums[static_cast<int64_t>(tile.row + r) * in_.shape->heads +
+                       tile.kv_head * group_ + h] = p.m[i] + std::log(p.d[i]);
+        }
       }
     }
   }

@@ -35,6 +35,9 @@ struct AttendInput {
   const float* sin = nullptr;
   float* out = nullptr;  // [n_rows][out_stride], heads * head_dim written
   int64_t out_stride = 0;
+  // If not null: [n_rows][heads], the log of the sum of exp(scaled score) over the keys that the
+  // row attended; -inf if it saw none.
+  float* log_sums = nullptr;
 };
 
 // Probability mass per key, summed over a segment's rows, under the joint softmax of all segments.

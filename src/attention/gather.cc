@@ -1,5 +1,6 @@
 #include "attention/gather.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/panel.h"
@@ -9,15 +10,17 @@ namespace {
 
 using kernels::kPanelTokens;
 
-// A key's unit in a panel is one channel, or a pair of bf16 channels.
+// A key's unit in a panel is one channel, a pair of bf16 channels, or a scale. Units begin `offset`
+// bytes into the panel.
 template <typename Unit>
-void GatherKeys(const GatherSource& s, int units, std::span<const TokenPos> tokens,
-                std::byte* out) {
-  auto* to = reinterpret_cast<Unit*>(out);
+void GatherKeys(const GatherSource& s, int units, std::span<const TokenPos> tokens, std::byte* out,
+                size_t offset = 0) {
+  auto* to = reinterpret_cast<Unit*>(out + offset);
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const auto* from = reinterpret_cast<const Unit*>(
-                           s.kv->panel(s.layer, s.keys, s.kv_head, tokens[i] / kPanelTokens)) +
-                       tokens[i] % kPanelTokens;
+    const auto* from =
+        reinterpret_cast<const Unit*>(
+            s.kv->panel(s.layer, s.keys, s.kv_head, tokens[i] / kPanelTokens) + offset) +
+        tokens[i] % kPanelTokens;
     for (int u = 0; u < units; ++u) {
       to[u * kPanelTokens + static_cast<int>(i)] = from[u * kPanelTokens];
     }
@@ -39,6 +42,18 @@ void GatherValues(const GatherSource& s, std::span<const TokenPos> tokens, std::
   }
 }
 
+// Scales of int8 values lie token by token.
+void GatherValueScales(const GatherSource& s, std::span<const TokenPos> tokens, std::byte* out) {
+  const int blocks = kernels::ScaleBlocks(s.head_dim);
+  auto* to = const_cast<BFloat16*>(kernels::ValueScales(out, s.head_dim));
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const std::byte* panel =
+        s.kv->panel(s.layer, KvPlane::kValues, s.kv_head, tokens[i] / kPanelTokens);
+    std::copy_n(kernels::ValueScales(panel, s.head_dim) + tokens[i] % kPanelTokens * blocks, blocks,
+                to + static_cast<int64_t>(i) * blocks);
+  }
+}
+
 }  // namespace
 
 void GatherPanel(const GatherSource& s, std::span<const TokenPos> tokens, std::byte* keys,
@@ -55,6 +70,12 @@ void GatherPanel(const GatherSource& s, std::span<const TokenPos> tokens, std::b
     case DType::kBF16:
       GatherKeys<uint32_t>(s, s.head_dim / 2, tokens, keys);
       return GatherValues<uint16_t>(s, tokens, values);
+    case DType::kI8:
+      GatherKeys<int8_t>(s, s.head_dim, tokens, keys);
+      GatherKeys<uint16_t>(s, kernels::ScaleBlocks(s.head_dim), tokens, keys,
+                           static_cast<size_t>(kPanelTokens * s.head_dim));
+      GatherValues<int8_t>(s, tokens, values);
+      return GatherValueScales(s, tokens, values);
   }
 }
 

@@ -17,11 +17,20 @@ bool Stored(const KvStore& kv, KvPlane plane) {
 }
 
 // Rounds a row of a head, n <= 256, to what storing it as `dtype` leaves.
-void RoundTo(DType dtype, const kernels::KernelTable& kernels, int n, float* x) {
+void RoundTo(DType dtype, const kernels::KernelTable& table, int n, float* x) {
   if (dtype == DType::kF32) return;
+  if (dtype == DType::kI8) {
+    for (int i = 0; i < n; i += kernels::kScaleBlock) {
+      int8_t q[kernels::kScaleBlock];
+      const int channels = std::min(kernels::kScaleBlock, n - i);
+      const float scale = ToFloat(kernels::QuantizeBlock(x + i, channels, q));
+      for (int c = 0; c < channels; ++c) x[i + c] = static_cast<float>(q[c]) * scale;
+    }
+    return;
+  }
   uint16_t narrow[256];
-  kernels.narrow(dtype, x, n, narrow);
-  kernels.widen(dtype, narrow, n, x);
+  table.narrow(dtype, x, n, narrow);
+  table.widen(dtype, narrow, n, x);
 }
 
 // Calls f(panel index, first row, rows, first lane) for the panels that rows [0, n) at positions
@@ -136,7 +145,7 @@ void ReadKey(const KvStore& kv, int layer, KvPlane plane, int head, TokenPos t, 
   const std::byte* panel = kv.panel(layer, plane, head, t / kPanelTokens);
   const int lane = static_cast<int>(t % kPanelTokens);
   for (int i = 0; i < head_dim; ++i) {
-    out[i] = LoadElement(dtype, panel, kernels::KeyIndex(dtype, lane, i));
+    out[i] = kernels::LoadKey(dtype, panel, head_dim, lane, i);
   }
 }
 

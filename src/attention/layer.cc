@@ -28,6 +28,8 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
                            .kv_dtype = c.kv_dtype,
                            .kv = &kv,
                            .rope = c.rope,
+                           .cos = c.cos,
+                           .sin = c.sin,
                            .hints = c.hints};
   PairCounts pairs;
   const int64_t rows_at_once = method.needs().exec_rows == 0 ? c.n : method.needs().exec_rows;
@@ -41,21 +43,23 @@ PairCounts AttendLayer(const AttentionMethod& method, MethodState& state, const 
     if (const int64_t window = c.shape->window(c.layer); window > 0) {
       work.plan.LimitToWindow(in.first, window);
     }
-    work.executor.Execute(work.plan,
-                          {.layer = c.layer,
-                           .shape = c.shape,
-                           .kv_dtype = c.kv_dtype,
-                           .kv = &kv,
-                           .rope = c.rope,
-                           .first = in.first,
-                           .n_rows = rows,
-                           .q = in.q_row(0),
-                           .q_stride = c.q_stride,
-                           .cos = c.cos + row * c.rope->pairs(),
-                           .sin = c.sin + row * c.rope->pairs(),
-                           .out = c.out + row * c.out_stride,
-                           .out_stride = c.out_stride},
-                          ctx);
+    const AttendInput attend = {
+        .layer = c.layer,
+        .shape = c.shape,
+        .kv_dtype = c.kv_dtype,
+        .kv = &kv,
+        .rope = c.rope,
+        .first = in.first,
+        .n_rows = rows,
+        .q = in.q_row(0),
+        .q_stride = c.q_stride,
+        .cos = c.cos + row * c.rope->pairs(),
+        .sin = c.sin + row * c.rope->pairs(),
+        .out = c.out + row * c.out_stride,
+        .out_stride = c.out_stride,
+        .log_sums = c.coverage == nullptr ? nullptr : work.coverage.LogSums(rows, c.shape->heads)};
+    work.executor.Execute(work.plan, attend, ctx);
+    if (c.coverage != nullptr) work.coverage.Measure(method, in, attend, ctx, *c.coverage);
     method.Observe(in, work.plan, work.executor.scores(), state, ctx);
     pairs.attended += work.plan.AttendedPairs(in.first);
     // Row at position p sees p + 1 tokens.

@@ -2,6 +2,7 @@
 // by execution block: plan, execute, observe.
 #pragma once
 
+#include "attention/coverage.h"
 #include "attention/execute.h"
 #include "attention/kv_rows.h"
 #include "attention/method.h"
@@ -24,6 +25,7 @@ struct PairCounts {
 struct LayerWork {
   AttentionPlan plan;
   AttentionExecutor executor;
+  CoverageMeter coverage;
 };
 
 struct LayerCall {
@@ -44,6 +46,7 @@ struct LayerCall {
   float* out = nullptr;  // [n][out_stride], heads * head_dim written
   int64_t out_stride = 0;
   RequestHints hints;
+  CoverageSums* coverage = nullptr;  // measure it, and add it here
 };
 
 // A method that does not attend this call but will attend later ones.

@@ -58,7 +58,8 @@ class MethodState {
 
 // What the caller of a request knows about it.
 struct RequestHints {
-  TokenRange question;  // tokens of the question in the prompt; empty: none
+  TokenRange question;      // tokens of the question in the prompt; empty: none
+  TokenPos prompt_end = 0;  // one past the prompt's last token; 0: a call is a prompt
 };
 
 // One execution block, before it is attended. In a layer with a sliding window
@@ -77,6 +78,8 @@ struct PlanInput {
   DType kv_dtype = DType::kBF16;
   const KvStore* kv = nullptr;
   const Rope* rope = nullptr;
+  const float* cos = nullptr;  // [call_end - call_begin][rope->pairs()], angles of the call's rows
+  const float* sin = nullptr;
   RequestHints hints;
 
   // Row `row` of this block.
@@ -97,6 +100,9 @@ class AttentionMethod {
   virtual size_t StateBytes(const ModelShape&, DType, TokenPos /*tokens*/) const { return 0; }
   virtual void Plan(const PlanInput& input, MethodState& state, ExecContext& ctx,
                     AttentionPlan& plan) const = 0;
+  // Everything that the method could attend, by its own position rule: what a selection is measured
+  // against. False: it drops keys, so that nobody can tell.
+  virtual bool PlanEverything(const PlanInput& input, AttentionPlan& plan) const;
   // After execution of what Plan planned.
   virtual void Observe(const PlanInput&, const AttentionPlan&, const KeyScores&, MethodState&,
                        ExecContext&) const {}

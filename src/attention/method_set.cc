@@ -61,6 +61,11 @@ MethodSet::MethodSet(const AttentionSetup& setup, int layers)
   }
 }
 
+MethodSet::MethodSet(std::shared_ptr<const AttentionMethod> method, int layers)
+    : name_(method->name()), needs_(method->needs()), layers_(static_cast<size_t>(layers), 0) {
+  kinds_.push_back({method, method});
+}
+
 std::vector<std::string> MethodSet::Unsupported(const ModelShape& shape) const {
   std::vector<std::string> reasons;
   for (const Methods& m : kinds_) {

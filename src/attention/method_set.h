@@ -28,6 +28,8 @@ class MethodSet {
  public:
   // REQUIRES: Validate(setup) is ok.
   MethodSet(const AttentionSetup& setup, int layers);
+  // One method for all layers and both phases.
+  MethodSet(std::shared_ptr<const AttentionMethod> method, int layers);
 
   const std::string& name() const { return name_; }
   // Of all methods together: planes hold what any of them reads.

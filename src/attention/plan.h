@@ -2,6 +2,7 @@
 // executor carries it out; plans can be printed, compared and counted.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -65,6 +66,13 @@ struct Segment {
   bool want_scores = false;
 };
 
+class AttentionPlan;
+
+// All earlier keys for rows [0, n_rows) at `first`: at true distances, or, with a window above 0,
+// only within the window and those beyond it at its edge.
+void PlanWholePast(IndexRange heads, TokenPos first, int n_rows, int64_t window,
+                   AttentionPlan& plan);
+
 // The selection of one execution block. Keeps its memory from one block to the next.
 class AttentionPlan {
  public:
@@ -76,10 +84,18 @@ class AttentionPlan {
   void AddSpan(TokenRange span);
   // A single key. REQUIRES: ascending, in no span of the segment, visible to all of its rows.
   void AddColumn(TokenPos t);
+
+  // Single keys of one KV head that many segments look at, each at its own part: they are copied
+  // together once an execution. Returns the list's number. REQUIRES: tokens are ascending.
+  int AddColumnList(int kv_head, KvPlane keys, std::span<const TokenPos> tokens);
+  // The segment also sees those of the list's tokens that are below `limit` and in none of its
+  // spans. REQUIRES: its spans have been added; its heads share the list's KV head and its position
+  // rule the list's keys; all of its rows may see tokens below `limit`.
+  void UseColumnList(int list, TokenPos limit);
   // Takes out what a sliding window of `width` keys, the query's own included, hides from queries
   // that see keys at true distances; row 0 stands at position `first`. Segments with another
   // position rule stay as they are. Columns that only some rows may see become spans of a segment
-  // of their own. REQUIRES: no segment with columns wants scores.
+  // of their own. REQUIRES: no segment that wants scores has columns which that hides from a row.
   void LimitToWindow(TokenPos first, int64_t width);
   // Pairs that the segments count twice although they are one (a density never exceeds 1).
   void AddDuplicatePairs(int64_t pairs) { duplicate_pairs_ += pairs; }
@@ -94,8 +110,25 @@ class AttentionPlan {
     const Lists& l = ListsOf(s);
     return {columns_.data() + l.columns_begin, l.columns_end - l.columns_begin};
   }
-  // Keys of a segment: its spans' tokens in order, then its columns.
+  // Keys of a segment: its spans' tokens in order, its columns, then all tokens of its column list,
+  // seen or not.
   int64_t KeyCount(const Segment& s) const;
+
+  struct ColumnList {
+    int kv_head;
+    KvPlane keys;
+    size_t begin, end;
+  };
+  std::span<const ColumnList> column_lists() const { return column_lists_; }
+  std::span<const TokenPos> tokens(const ColumnList& l) const {
+    return {listed_.data() + l.begin, l.end - l.begin};
+  }
+  // The segment's column list, -1 if it has none.
+  int column_list(const Segment& s) const { return ListsOf(s).column_list; }
+  // Calls f(panel, lanes) for the list's tokens [16 * panel, 16 * panel + 16) of which the segment
+  // sees some: bit i of `lanes` stands for the i-th.
+  template <typename F>
+  void ForEachListPanel(const Segment& s, F f) const;
 
   // Distinct (query, key) pairs over all query heads, if row 0 stands at position `first`.
   int64_t AttendedPairs(TokenPos first) const;
@@ -104,6 +137,8 @@ class AttentionPlan {
   struct Lists {
     size_t spans_begin, spans_end;
     size_t columns_begin, columns_end;
+    int column_list;
+    TokenPos list_begin, list_limit;  // tokens of the list in [begin, limit) are seen
   };
   const Lists& ListsOf(const Segment& s) const {
     return lists_[static_cast<size_t>(&s - segments_.data())];
@@ -113,7 +148,28 @@ class AttentionPlan {
   std::vector<Lists> lists_;  // per segment
   std::vector<TokenRange> spans_;
   std::vector<TokenPos> columns_;
+  std::vector<ColumnList> column_lists_;
+  std::vector<TokenPos> listed_;  // tokens of all column lists
   int64_t duplicate_pairs_ = 0;
 };
+
+template <typename F>
+void AttentionPlan::ForEachListPanel(const Segment& s, F f) const {
+  const Lists& l = ListsOf(s);
+  if (l.column_list < 0) return;
+  const std::span<const TokenPos> t = tokens(column_lists_[static_cast<size_t>(l.column_list)]);
+  const std::span<const TokenRange> ranges = spans(s);
+  size_t range = 0;
+  for (size_t begin = 0; begin < t.size() && t[begin] < l.list_limit; begin += kTokensPerPanel) {
+    uint32_t lanes = 0;
+    const size_t end = std::min(t.size(), begin + kTokensPerPanel);
+    for (size_t i = begin; i < end && t[i] < l.list_limit; ++i) {
+      if (t[i] < l.list_begin) continue;
+      while (range < ranges.size() && ranges[range].end <= t[i]) ++range;
+      if (range == ranges.size() || t[i] < ranges[range].begin) lanes |= 1u << (i - begin);
+    }
+    if (lanes != 0) f(static_cast<int64_t>(begin) / kTokensPerPanel, lanes);
+  }
+}
 
 }  // namespace quarry

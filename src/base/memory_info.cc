@@ -4,6 +4,9 @@
 #include <fstream>
 #include <string>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -58,6 +61,14 @@ uint64_t PeakRssBytes() {
   rusage usage;
   if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+bool ResetPeakRss() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+  std::ofstream out("/proc/self/clear_refs");
+  return static_cast<bool>(out << "5" << std::flush);
 }
 
 uint64_t CurrentRssBytes() {

@@ -133,6 +133,7 @@ int Inspect(InspectOptions o) {
   if (!info.ok()) return Fail(info.status());
   const DType kv = o.kv_dtype == "f32"    ? DType::kF32
                    : o.kv_dtype == "bf16" ? DType::kBF16
+                   : o.kv_dtype == "int8" ? DType::kI8
                                           : DType::kF16;
   if (o.contexts.empty()) {
     o.contexts = {info->native_context, 16 << 10, 128 << 10, 1 << 20};
@@ -159,8 +160,8 @@ void AddInspectCommand(CLI::App& app, int* exit_code) {
   c->add_option("--context", o->contexts, "context length in tokens (repeatable)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
       ->allow_extra_args(false);
-  c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32")
-      ->check(CLI::IsMember({"f16", "bf16", "f32"}))
+  c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32, int8")
+      ->check(CLI::IsMember({"f16", "bf16", "f32", "int8"}))
       ->capture_default_str();
   c->add_flag("--json", o->json, "print JSON");
   c->footer("Example:\n  quarry inspect models/needle-5m --context 1000000");

@@ -8,9 +8,11 @@
 #include "quarry/version.h"
 
 #include "cli/convert_command.h"
+#include "cli/eval_command.h"
 #include "cli/exit_code.h"
 #include "cli/inspect_command.h"
 #include "cli/run_command.h"
+#include "cli/search_command.h"
 
 int main(int argc, char** argv) {
   namespace cli = quarry::cli;
@@ -24,7 +26,9 @@ int main(int argc, char** argv) {
   app.footer("quarry COMMAND --help explains a command and shows an example.");
   int exit_code = cli::kExitOk;
   cli::AddRunCommand(app, &exit_code);
+  cli::AddEvalCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
+  cli::AddSearchCommand(app, &exit_code);
   cli::AddConvertCommand(app, &exit_code);
   try {
     app.parse(argc, argv);

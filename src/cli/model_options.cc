@@ -11,13 +11,15 @@ namespace quarry::cli {
 namespace {
 
 Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string& name,
-                                     bool allow_f16) {
+                                     bool keys_and_values) {
   if (name == "auto") return std::optional<DType>();
   if (name == "f32") return std::optional(DType::kF32);
   if (name == "bf16") return std::optional(DType::kBF16);
-  if (name == "f16" && allow_f16) return std::optional(DType::kF16);
-  return InvalidArgument(fmt::format("{} is {}, must be {}", flag, name,
-                                     allow_f16 ? "f16, bf16 or f32" : "auto, bf16 or f32"));
+  if (name == "f16" && keys_and_values) return std::optional(DType::kF16);
+  if (name == "int8" && keys_and_values) return std::optional(DType::kI8);
+  return InvalidArgument(
+      fmt::format("{} is {}, must be {}", flag, name,
+                  keys_and_values ? "f16, bf16, f32 or int8" : "auto, bf16 or f32"));
 }
 
 // "FIRST-LAST=METHOD" or "LAYER=METHOD".
@@ -70,9 +72,11 @@ Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
 void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("-m,--model", model,
                "model folder (config.json, safetensors, tokenizer) or GGUF file");
-  c.add_option("--method", method,
-               fmt::format("attention method: {} (default: dense, or what --config says)",
-                           fmt::join(MethodNames(), ", ")));
+  c.add_option(
+      "--method", method,
+      fmt::format(
+          "attention method: {}; auto chooses by length (default: dense, or what --config says)",
+          fmt::join(MethodNames(), ", ")));
   c.add_option("--prefill", prefill, "method that reads the prompt, where it is another one")
       ->type_name("METHOD");
   c.add_option("--decode", decode, "method that produces the answer, where it is another one")
@@ -90,9 +94,11 @@ void ModelOptions::AddTo(CLI::App& c) {
       ->capture_default_str();
   c.add_option("--quantize", quantize,
                "quantise weights on loading: q8_0, q4_0 (docs/quantization.md)");
-  c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32")->capture_default_str();
+  c.add_option("--kv-dtype", kv_dtype, "keys and values: f16, bf16, f32, int8")
+      ->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
-  c.add_option("--chunk-size", chunk_size, "prompt tokens per forward pass (default 512)");
+  c.add_option("--chunk-size", chunk_size,
+               "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)");
   c.add_flag("--fast", fast_products,
              "bf16 matrix products where the CPU has them faster: logits off by some hundredths");
   c.add_flag("--max-context-warning,!--no-max-context-warning", context_warning,
@@ -132,7 +138,7 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
-    setup.run.chunk_size = EngineOptions().chunk_size;
+    setup.run.chunk_size = SuggestChunkSize(setup.run.attention.methods);
   }
   if (!o.layers.empty()) {
     const Result<ModelInfo> info = InspectModel(setup.run.model_path);

@@ -33,6 +33,7 @@ struct RunOptions {
   bool ignore_eos = false;
   bool json = false;
   bool stats = false;
+  bool coverage = false;
 };
 
 // What the user wants to say to the model.
@@ -79,10 +80,11 @@ nlohmann::ordered_json ToJson(const GenerateResult& r, const std::string& method
           {"peak_rss_bytes", r.peak_rss_bytes},
           {"kv_bytes", r.kv_bytes},
           {"density", r.density},
+          {"coverage", r.coverage ? nlohmann::ordered_json(*r.coverage) : nullptr},
           {"stop_reason", StopReasonName(r.stop_reason)}};
 }
 
-void PrintStats(const GenerateResult& r, const Engine& engine) {
+void PrintStats(const GenerateResult& r, const Engine& engine, bool coverage) {
   const auto line = [](const std::string& s) { std::fprintf(stderr, "%s\n", s.c_str()); };
   line(fmt::format("method    {}, {} kernels, {} threads", Describe(engine.attention()),
                    engine.kernels(), engine.threads()));
@@ -94,6 +96,11 @@ void PrintStats(const GenerateResult& r, const Engine& engine) {
   line(fmt::format("memory    {} at most, of which {} context", HumanBytes(r.peak_rss_bytes),
                    HumanBytes(r.kv_bytes)));
   line(fmt::format("density   {:.2f} % of the causal query-key pairs", 100 * r.density));
+  if (coverage) {
+    line(r.coverage ? fmt::format("coverage  {:.2f} % of the attention over all earlier tokens",
+                                  100 * *r.coverage)
+                    : "coverage  not measured: the method drops keys, or the prompt is short");
+  }
   if (r.blocks_retrieved > 0) {
     std::string blocks = fmt::format("blocks    {} in memory, {} retrieved",
                                      WithCommas(r.memory_blocks), WithCommas(r.blocks_retrieved));
@@ -106,17 +113,45 @@ void PrintStats(const GenerateResult& r, const Engine& engine) {
   }
 }
 
-int Run(const RunOptions& o) {
+// --method auto: the choice for what `input` has in tokens.
+Status ChooseByLength(const Input& input, RunOptions& o, const LogSink& log) {
+  if (o.model.model.empty()) return InvalidArgument("--method auto needs a model: -m");
+  const Result<ModelInfo> info = InspectModel(o.model.model);
+  if (!info.ok()) return info.status();
+  const Result<Tokenizer> tokenizer = Tokenizer::Load(o.model.model);
+  if (!tokenizer.ok()) return tokenizer.status();
+  const Result<std::vector<TokenId>> ids = tokenizer->Encode(input.text);
+  if (!ids.ok()) return ids.status();
+  const auto tokens = static_cast<int64_t>(ids->size()) + o.max_new_tokens;
+  const MethodChoice choice = ChooseMethods(tokens, info->native_context);
+  o.model.method.clear();
+  o.model.prefill = choice.prefill;
+  o.model.decode = choice.decode;
+  log(LogLevel::kInfo,
+      fmt::format("auto: {} tokens, trained for {}: {}; reading with {}, answering with {}",
+                  WithCommas(tokens), WithCommas(info->native_context), choice.reason,
+                  choice.prefill, choice.decode));
+  return OkStatus();
+}
+
+int Run(RunOptions o) {
   SignalWatcher signals;
   const LogSink log = StandardErrorLog();
   if (const Status s = o.sampling.Validate(); !s.ok()) return Fail(s);
+  Result<Input> input = Input{};
+  const bool automatic = o.model.method == "auto";
+  if (automatic) {
+    input = ReadPrompt(o, /*question_first=*/false);
+    if (!input.ok()) return Fail(input.status());
+    if (const Status s = ChooseByLength(*input, o, log); !s.ok()) return Fail(s);
+  }
   Result<ModelSetup> setup = Resolve(o.model, log);
   if (!setup.ok()) return Fail(setup.status());
   Result<std::unique_ptr<Engine>> opened = Engine::Open(setup->engine);
   if (!opened.ok()) return Fail(opened.status());
   Engine& engine = **opened;
 
-  const Result<Input> input = ReadPrompt(o, engine.question_first());
+  if (!automatic) input = ReadPrompt(o, engine.question_first());
   if (!input.ok()) return Fail(input.status());
   Result<Prompt> prompt = Prompt{};
   if (o.raw) {
@@ -148,7 +183,8 @@ int Run(const RunOptions& o) {
                              .sampling = o.sampling,
                              .stop = o.stop,
                              .ignore_eos = o.ignore_eos,
-                             .question = prompt->question};
+                             .question = prompt->question,
+                             .measure_coverage = o.coverage};
   Output out;
   ProgressLine progress;
   std::promise<GenerateResult> done;
@@ -183,7 +219,7 @@ int Run(const RunOptions& o) {
   } else if (!result.text.empty()) {
     out.Write("\n");
   }
-  if (o.stats) PrintStats(result, engine);
+  if (o.stats || o.coverage) PrintStats(result, engine, o.coverage);
   if (!out.status().ok()) return Fail(out.status());
   if (result.stop_reason == StopReason::kCancelled) {
     std::fprintf(stderr, "quarry: stopped\n");
@@ -218,6 +254,9 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
       ->allow_extra_args(false);
   c->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
   c->add_flag("--json", o->json, "print one JSON object instead of streaming the answer");
+  c->add_flag(
+      "--coverage", o->coverage,
+      "measure how much of the attention over all tokens was kept, and say so with --stats");
   c->add_flag("--stats", o->stats, "print time, memory and density to standard error");
   c->footer(R"(Examples:
   quarry run -m models/needle-5m -p "What is the pass key? ..."

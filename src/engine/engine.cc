@@ -65,6 +65,24 @@ Status CheckOptions(const EngineOptions& o) {
   return Validate(o.attention);
 }
 
+// Files that a method's parameters name.
+Status LoadPatterns(AttentionConfig& config) {
+  auto* c = std::get_if<MInferenceConfig>(&config);
+  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
+  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
+  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
+  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
+  return OkStatus();
+}
+
+Status LoadPatterns(AttentionSetup& setup) {
+  Status s = LoadPatterns(setup.methods.prefill);
+  for (LayerRange& r : setup.layers) {
+    if (s.ok()) s = LoadPatterns(r.methods.prefill);
+  }
+  return s;
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -145,6 +163,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
     }
   }
 
+  if (const Status s = LoadPatterns(options.attention); !s.ok()) return s;
   auto methods = std::make_shared<const MethodSet>(options.attention, (*model)->shape().layers);
   const std::vector<std::string> reasons = methods->Unsupported((*model)->shape());
   if (!reasons.empty()) {
@@ -212,6 +231,11 @@ Status Engine::Impl::CheckRequest(const GenerateRequest& r) {
   if (r.max_new_tokens > kMaxPosition || n + r.max_new_tokens > kMaxPosition) {
     return InvalidArgument(fmt::format("prompt of {} and {} new tokens exceed {} positions", n,
                                        r.max_new_tokens, kMaxPosition));
+  }
+  if (r.decode_tail < 0 || r.decode_tail >= n) {
+    return InvalidArgument(
+        fmt::format("decode_tail is {}, must be between 0 and {} for a prompt of {} tokens",
+                    r.decode_tail, n - 1, n));
   }
   if (r.question.begin < 0 || r.question.end > n) {
     return InvalidArgument(fmt::format("question: tokens {} to {} are not in the prompt of {}",

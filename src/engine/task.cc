@@ -40,7 +40,9 @@ void Task::Start(const TaskContext& c) {
   }
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,
-      SequenceOptions{.kv_dtype = c.kv_dtype, .hints = {.question = request_.question}});
+      SequenceOptions{.kv_dtype = c.kv_dtype,
+                      .hints = {.question = request_.question, .prompt_end = prompt_size()},
+                      .measure_coverage = request_.measure_coverage});
   sampler_.emplace(request_.sampling);
   for (TokenId token : request_.prompt) sampler_->Accept(token);
   detokenizer_.emplace(*c.tokenizer, DecodeOptions{.skip_special = true});
@@ -49,17 +51,30 @@ void Task::Start(const TaskContext& c) {
 }
 
 bool Task::ReadChunk(const TaskContext& c) {
-  // With last_token_alone, the prompt's last token is a forward pass of its own.
-  const bool alone = c.methods->needs().last_token_alone;
-  const int64_t end = alone && read_ < prompt_size() - 1 ? prompt_size() - 1 : prompt_size();
-  const int64_t n = std::min(c.chunk_size, end - read_);
+  // With last_token_alone, the prompt's last token is a forward pass of its own; those of the
+  // decoded tail always are.
+  const int64_t tail = request_.decode_tail;
+  const int64_t alone = std::max<int64_t>(tail, c.methods->needs().last_token_alone ? 1 : 0);
+  const int64_t together = prompt_size() - alone;
+  const int64_t n = read_ < together ? std::min(c.chunk_size, together - read_) : 1;
   const bool last = read_ + n == prompt_size();
-  const Status status = c.model->Forward(
-      std::span(request_.prompt).subspan(static_cast<size_t>(read_), static_cast<size_t>(n)),
-      *sequence_, *c.exec, last ? std::span<float>(logits_) : std::span<float>(),
-      {.cancel = &cancelled_});
+  const std::span<const TokenId> rest =
+      std::span(request_.prompt).subspan(static_cast<size_t>(read_));
+  Model::ForwardOptions options = {
+      .phase = read_ < prompt_size() - tail ? Phase::kPrefill : Phase::kDecode,
+      .cancel = &cancelled_};
+  if (request_.score_prompt) {
+    options.next = rest.subspan(1, static_cast<size_t>(last ? n - 1 : n));
+    result_.prompt_logprobs.resize(static_cast<size_t>(read_) + options.next.size());
+    options.logprobs = std::span(result_.prompt_logprobs).subspan(static_cast<size_t>(read_));
+  }
+  const Status status =
+      c.model->Forward(rest.first(static_cast<size_t>(n)), *sequence_, *c.exec,
+                       last ? std::span<float>(logits_) : std::span<float>(), options);
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
+    result_.prompt_logprobs.resize(
+        std::min(result_.prompt_logprobs.size(), static_cast<size_t>(read_)));
     Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
     return false;
   }
@@ -135,6 +150,9 @@ void Task::Finish(StopReason reason, Status status) {
     if (!prefilling()) result_.decode_seconds = Seconds(Clock::now() - first_token_);
     result_.kv_bytes = sequence_->size_bytes();
     result_.density = sequence_->pairs().Density();
+    if (const CoverageSums& c = sequence_->coverage(); c.pairs > 0) {
+      result_.coverage = c.mass / static_cast<double>(c.pairs);
+    }
     const MethodStats stats = sequence_->method_stats();
     result_.memory_blocks = stats.memory_blocks;
     result_.blocks_retrieved = stats.blocks_retrieved;

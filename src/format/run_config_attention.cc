@@ -18,6 +18,8 @@ constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",  
 constexpr std::string_view kQuestSelections[] = {"kernel", "eval"};
 constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max"};
 
+constexpr std::string_view kFlexRules[] = {"reference", "coverage"};
+
 using Notes = std::vector<std::string>;
 
 template <typename Enum>
@@ -94,6 +96,33 @@ void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {
 }
 void ReadMethod(YamlReader& in, TovaConfig& c, Notes&) {
   c.cache_size = in.IntOr("cache_size", c.cache_size);
+}
+
+void ReadMethod(YamlReader& in, AShapeConfig& c, Notes&) {
+  c.n_init = in.IntOr("n_init", c.n_init);
+  c.n_local = in.IntOr("n_local", c.n_local);
+  c.starting_layer = in.IntOr("starting_layer", c.starting_layer);
+}
+void ReadMethod(YamlReader& in, TriShapeConfig& c, Notes& notes) {
+  ReadMethod(in, static_cast<AShapeConfig&>(c), notes);
+  c.n_last = in.IntOr("n_last", c.n_last);
+}
+void ReadMethod(YamlReader& in, MInferenceConfig& c, Notes&) {
+  c.pattern_file = in.StringOr("pattern_file", c.pattern_file);
+  c.coverage = in.NumberOr("coverage", c.coverage);
+  c.vertical_size = in.IntOr("vertical_size", c.vertical_size);
+  c.slash_size = in.IntOr("slash_size", c.slash_size);
+  c.top_k = in.IntOr("top_k", c.top_k);
+  c.ratio = in.NumberOr("ratio", c.ratio);
+  c.starting_layer = in.IntOr("starting_layer", c.starting_layer);
+}
+void ReadMethod(YamlReader& in, FlexPrefillConfig& c, Notes&) {
+  c.gamma = in.NumberOr("gamma", c.gamma);
+  c.tau = in.NumberOr("tau", c.tau);
+  c.min_budget = in.IntOr("min_budget", c.min_budget);
+  if (in.Has("max_budget")) c.max_budget = in.IntOr("max_budget", 0);
+  c.block_size = in.IntOr("block_size", c.block_size);
+  c.selection = ReadEnum(in, "selection", kFlexRules, c.selection);
 }
 
 }  // namespace

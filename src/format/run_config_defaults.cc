@@ -46,6 +46,14 @@ std::string Keys(const H2oConfig& c) {
   return fmt::format("  heavy_size: {}\n  recent_size: {}\n", c.heavy_size, c.recent_size);
 }
 std::string Keys(const TovaConfig& c) { return fmt::format("  cache_size: {}\n", c.cache_size); }
+std::string Keys(const AShapeConfig& c) { return WindowKeys(c.n_init, c.n_local); }
+std::string Keys(const TriShapeConfig& c) {
+  return WindowKeys(c.n_init, c.n_local) + fmt::format("  n_last: {}\n", c.n_last);
+}
+std::string Keys(const MInferenceConfig&) { return ""; }
+std::string Keys(const FlexPrefillConfig& c) {
+  return fmt::format("  block_size: {}\n  min_budget: {}\n", c.block_size, c.min_budget);
+}
 
 }  // namespace
 
@@ -55,6 +63,12 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   // Half of what the model was trained for leaves the other half for sinks and memory; the
   // published configurations do the same. Blocks shrink with the window.
   const int64_t window = std::clamp<int64_t>(native_context / 2, 16, 4096);
+  if (auto* c = std::get_if<AShapeConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<TriShapeConfig>(&config)) c->n_local = window;
+  if (auto* c = std::get_if<FlexPrefillConfig>(&config)) {
+    c->block_size = window >= 2048 ? 128 : window >= 1024 ? 64 : 32;
+    c->min_budget = std::clamp<int64_t>(window / 4, c->block_size, c->min_budget);
+  }
   const auto fit = [&](auto& c) {
     c.n_local = window;
     if (sliding_window == 0) return;
@@ -71,12 +85,28 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
   };
   if (auto* c = std::get_if<InfLlmConfig>(&config)) memory(*c);
   if (auto* c = std::get_if<InfQuestConfig>(&config)) {
-    c->n_local = window;
-    c->n_init = std::min<int64_t>(c->n_init, window / 8);
-    c->exc_block_size = std::min<int64_t>(c->exc_block_size, window / 8);
+    fit(*c);
+    c->n_init = std::min<int64_t>(c->n_init, c->n_local / 8);
+    c->exc_block_size = std::min<int64_t>(c->exc_block_size, std::max<int64_t>(1, c->n_local / 8));
   }
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
+}
+
+MethodChoice ChooseMethods(int64_t tokens, int64_t native_context) {
+  // Below this dense attention is a small share of a prompt's cost.
+  constexpr int64_t kShort = 8192;
+  if (tokens > native_context) {
+    return {InfQuestConfig::kName, InfQuestConfig::kName, "longer than the model was trained for"};
+  }
+  if (tokens <= kShort) return {DenseConfig::kName, DenseConfig::kName, "short"};
+  return {FlexPrefillConfig::kName, QuestConfig::kName, "long, within the trained length"};
+}
+
+int64_t SuggestChunkSize(const PhaseMethods& methods) {
+  const bool estimates = std::holds_alternative<MInferenceConfig>(methods.prefill) ||
+                         std::holds_alternative<FlexPrefillConfig>(methods.prefill);
+  return estimates ? 8192 : 512;
 }
 
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,

@@ -27,7 +27,7 @@ inline constexpr int kTileTokens = kTilePanels * kPanelTokens;
 // (panels without a position: iff its lane bit is set).
 struct AttendArgs {
   DType dtype;   // of the panels
-  int head_dim;  // multiple of 8
+  int head_dim;  // multiple of 8, at most 256
   int rows;
   const float* q;  // [rows][head_dim]
   const int32_t* lo;
@@ -37,7 +37,7 @@ struct AttendArgs {
   float scale;  // score = scale * (q . k)
   float* m;
   float* d;
-  float* o;
+  float* o;  // null: m, d and weights only; values are not read
   // If not null: [tiles][rows][kTileTokens], exp(score - tile_max) of every token, 0 where masked,
   // and [tiles][rows], the m that was in force; with the final m and d they give probabilities
   // exp(tile_max - m) / d * value. tiles = ceil(n_panels / kTilePanels).
@@ -99,19 +99,22 @@ struct KernelTable {
   int64_t (*attend_scratch_floats)(int rows, int head_dim);
   // out[j] += sum over r of weights[r][j] * row_scale[r], j < kTileTokens.
   void (*column_sums)(const float* weights, const float* row_scale, int rows, float* out);
+  // The same along diagonals: out[j - r + rows - 1] += weights[r][j] * row_scale[r]; kTileTokens +
+  // rows - 1 sums.
+  void (*diagonal_sums)(const float* weights, const float* row_scale, int rows, float* out);
   // Writes n tokens ([n][stride], f32) into lanes [lane, lane + n) of one panel, lane + n <= 16.
   void (*pack_keys)(DType, const float* rows, int64_t stride, int n, int head_dim, int lane,
                     void* panel);
   void (*pack_values)(DType, const float* rows, int64_t stride, int n, int head_dim, int lane,
                       void* panel);
-  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other.
+  // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other. Not for kI8.
   void (*dot_rows)(DType, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
 
   // ---- selection ------------------------------------------------------------------------------
   // low[d] = min(low[d], key), high[d] = max(high[d], key) over lanes [begin, end) of a key panel.
   void (*key_range)(DType, const void* panel, int head_dim, int begin, int end, float* low,
                     float* high);
-  void (*page_bounds)(const PageBoundArgs&);
+  void (*page_bounds)(const PageBoundArgs&);  // not for kI8
   // Indices of the k largest of n scores, ascending. Of equal scores the lower index comes first;
   // NaN ranks below everything. 0 <= k <= n < 2^31.
   void (*top_k)(const float* scores, int64_t n, int64_t k, int32_t* out);
@@ -140,7 +143,7 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
   // y += x
   void (*add)(const float* x, int64_t n, float* y);
-  // f32 to a 16-bit type, ties to even, and back; kF32 copies.
+  // f32 to a 16-bit type, ties to even, and back; kF32 copies. Not for kI8.
   void (*narrow)(DType, const float* x, int64_t n, void* out);
   void (*widen)(DType, const void* x, int64_t n, float* out);
 

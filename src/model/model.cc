@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -188,15 +189,17 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
   }
   sequence.End(n);
 
+  if (!options.next.empty()) Score(x, ctx, options);
   if (logits.empty()) return OkStatus();
   const int64_t rows = options.all_logits ? n : 1;
   Logits(x + (n - rows) * x_stride, rows, ctx, options.observer, logits);
   return OkStatus();
 }
 
-void Model::Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
-                   std::span<float> logits) const {
-  const int64_t hidden = config_.hidden_size, vocab = config_.vocab_size;
+template <typename Use>
+void Model::ForLogits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
+                      Use use) const {
+  const int64_t hidden = config_.hidden_size;
   const PackedMatrix& head = weights_.lm_head;
   // All positions at once would take gigabytes at length; a few hundred rows keep the cores busy.
   constexpr int64_t kRowsAtOnce = 256;
@@ -214,10 +217,31 @@ void Model::Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observ
       for (int64_t i = 0; i < rows * hidden; ++i) normed[i] *= scale;
     }
     MatMul(head, normed, hidden, rows, Epilogue::kStore, wide, head.padded_n(), ctx);
-    for (int64_t r = 0; r < rows; ++r) {
-      std::copy_n(wide + r * head.padded_n(), vocab, logits.data() + (begin + r) * vocab);
-    }
+    ForRows(ctx, rows, [&](int64_t r) { use(begin + r, wide + r * head.padded_n()); });
   }
+}
+
+void Model::Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
+                   std::span<float> logits) const {
+  const int64_t vocab = config_.vocab_size;
+  ForLogits(x, n, ctx, observer, [&](int64_t row, const float* row_logits) {
+    std::copy_n(row_logits, vocab, logits.data() + row * vocab);
+  });
+}
+
+void Model::Score(const float* x, ExecContext& ctx, const ForwardOptions& options) const {
+  const int64_t vocab = config_.vocab_size;
+  const auto n = static_cast<int64_t>(options.next.size());
+  ForLogits(x, n, ctx, nullptr, [&](int64_t row, const float* logits) {
+    const float largest = *std::max_element(logits, logits + vocab);
+    double sum = 0;
+    for (int64_t i = 0; i < vocab; ++i) {
+      sum += std::exp(static_cast<double>(logits[i]) - static_cast<double>(largest));
+    }
+    const auto at = static_cast<size_t>(row);
+    options.logprobs[at] = static_cast<float>(static_cast<double>(logits[options.next[at]]) -
+                                              static_cast<double>(largest) - std::log(sum));
+  });
 }
 
 }  // namespace quarry

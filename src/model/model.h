@@ -49,6 +49,10 @@ class Model {
     Observer* observer = nullptr;
     // Looked at between layers. A forward pass that was stopped leaves the sequence unusable.
     const std::atomic<bool>* cancel = nullptr;
+    // If given, logprobs[i] becomes the natural logarithm of the probability of next[i] after
+    // tokens[i] and all before it. Not more than tokens; ids in [0, vocab); sizes are equal.
+    std::span<const TokenId> next = {};
+    std::span<float> logprobs = {};
   };
   // Feeds `tokens` to the sequence. logits: [vocab] of the last token, or [n][vocab].
   // REQUIRES: ids in [0, vocab); logits of that size, or empty: then none are computed.
@@ -60,6 +64,10 @@ class Model {
   void Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const;
   void Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
               std::span<float> logits) const;
+  void Score(const float* x, ExecContext& ctx, const ForwardOptions& options) const;
+  // Calls use(row, logits of it) for rows [0, n) of x, from several threads, some rows at a time.
+  template <typename Use>
+  void ForLogits(const float* x, int64_t n, ExecContext& ctx, Observer* observer, Use use) const;
 
   HfConfig config_;
   ModelShape shape_;

@@ -17,24 +17,26 @@ Sequence::Sequence(const ModelShape& shape, Rope rope, std::shared_ptr<const Met
 }
 
 void Sequence::Attend(int layer, const LayerRows& rows, ExecContext& ctx) {
-  const PairCounts pairs = methods_->Attend({.layer = layer,
-                                             .phase = phase_,
-                                             .begin = kv_.size(),
-                                             .n = rows.n,
-                                             .shape = &shape_,
-                                             .kv_dtype = options_.kv_dtype,
-                                             .rope = &rope_,
-                                             .cos = rows.cos,
-                                             .sin = rows.sin,
-                                             .q = rows.q,
-                                             .k = rows.k,
-                                             .v = rows.v,
-                                             .q_stride = rows.q_stride,
-                                             .kv_stride = rows.kv_stride,
-                                             .out = rows.out,
-                                             .out_stride = rows.out_stride,
-                                             .hints = options_.hints},
-                                            states_[static_cast<size_t>(layer)], kv_, work_, ctx);
+  const PairCounts pairs =
+      methods_->Attend({.layer = layer,
+                        .phase = phase_,
+                        .begin = kv_.size(),
+                        .n = rows.n,
+                        .shape = &shape_,
+                        .kv_dtype = options_.kv_dtype,
+                        .rope = &rope_,
+                        .cos = rows.cos,
+                        .sin = rows.sin,
+                        .q = rows.q,
+                        .k = rows.k,
+                        .v = rows.v,
+                        .q_stride = rows.q_stride,
+                        .kv_stride = rows.kv_stride,
+                        .out = rows.out,
+                        .out_stride = rows.out_stride,
+                        .hints = options_.hints,
+                        .coverage = options_.measure_coverage ? &coverage_ : nullptr},
+                       states_[static_cast<size_t>(layer)], kv_, work_, ctx);
   pairs_.attended += pairs.attended;
   pairs_.causal += pairs.causal;
 }

@@ -16,6 +16,7 @@ namespace quarry {
 struct SequenceOptions {
   DType kv_dtype = DType::kBF16;
   RequestHints hints;
+  bool measure_coverage = false;  // see coverage()
 };
 
 class Sequence {
@@ -61,6 +62,8 @@ class Sequence {
 
   // ---- what it cost -----------------------------------------------------------------------------
   const PairCounts& pairs() const { return pairs_; }
+  // Of sampled queries, if measured (see CoverageMeter).
+  const CoverageSums& coverage() const { return coverage_; }
   MethodStats method_stats() const;
   // Keys, values and what the method keeps.
   size_t size_bytes() const;
@@ -75,6 +78,7 @@ class Sequence {
   Phase phase_ = Phase::kPrefill;
   LayerWork work_;
   PairCounts pairs_;
+  CoverageSums coverage_;
 };
 
 }  // namespace quarry

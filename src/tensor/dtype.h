@@ -19,7 +19,10 @@ struct Float16 {
   uint16_t bits;
 };
 
-QUARRY_ALWAYS_INLINE constexpr size_t SizeOf(DType type) { return type == DType::kF32 ? 4 : 2; }
+// Of one element; kI8 has scales besides (kernels/panel.h).
+QUARRY_ALWAYS_INLINE constexpr size_t SizeOf(DType type) {
+  return type == DType::kF32 ? 4 : type == DType::kI8 ? 1 : 2;
+}
 
 constexpr std::string_view DTypeName(DType type) {
   switch (type) {
@@ -29,6 +32,8 @@ constexpr std::string_view DTypeName(DType type) {
       return "f16";
     case DType::kBF16:
       return "bf16";
+    case DType::kI8:
+      return "int8";
   }
   return "?";
 }
@@ -72,7 +77,17 @@ QUARRY_ALWAYS_INLINE Float16 ToFloat16(float x) {
   return {static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};
 }
 
-// One element of an array of `type`. No alignment is required.
+// Round to nearest, ties away from zero; out of range becomes -127 or 127.
+QUARRY_ALWAYS_INLINE int8_t ToInt8(float x) {
+  const float in = x < -127.0f ? -127.0f : x < 127.0f ? x : 127.0f;
+  return static_cast<int8_t>(static_cast<int32_t>(in + (in < 0 ? -0.5f : 0.5f)));
+}
+
+// The type of vectors that a method keeps about keys and values of `type`: rows of their own have
+// no scales.
+constexpr DType SummaryType(DType type) { return type == DType::kI8 ? DType::kF16 : type; }
+
+// One element of an array of `type`; of kI8, the integer. No alignment is required.
 QUARRY_ALWAYS_INLINE float LoadElement(DType type, const void* data, size_t index) {
   const auto* p = static_cast<const unsigned char*>(data) + index * SizeOf(type);
   if (type == DType::kF32) {
@@ -80,6 +95,7 @@ QUARRY_ALWAYS_INLINE float LoadElement(DType type, const void* data, size_t inde
     __builtin_memcpy(&x, p, 4);
     return x;
   }
+  if (type == DType::kI8) return static_cast<float>(static_cast<int8_t>(*p));
   uint16_t bits;
   __builtin_memcpy(&bits, p, 2);
   return type == DType::kBF16 ? ToFloat(BFloat16{bits}) : ToFloat(Float16{bits});
@@ -89,6 +105,10 @@ QUARRY_ALWAYS_INLINE void StoreElement(DType type, void* data, size_t index, flo
   auto* p = static_cast<unsigned char*>(data) + index * SizeOf(type);
   if (type == DType::kF32) {
     __builtin_memcpy(p, &x, 4);
+    return;
+  }
+  if (type == DType::kI8) {
+    *p = static_cast<unsigned char>(ToInt8(x));
     return;
   }
   const uint16_t bits = type == DType::kBF16 ? ToBFloat16(x).bits : ToFloat16(x).bits;

@@ -14,8 +14,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(AttentionConfig, DefaultsAreValidAndNameThemselves) {
-  EXPECT_THAT(MethodNames(), ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm",
-                                         "quest", "h2o", "tova"));
+  EXPECT_THAT(MethodNames(),
+              ElementsAre("dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "quest", "h2o",
+                          "tova", "minference", "flexprefill", "a-shape", "tri-shape"));
   for (std::string_view name : MethodNames()) {
     const auto config = DefaultAttentionConfig(name);
     ASSERT_TRUE(config.ok()) << name;
@@ -150,6 +151,47 @@ TEST(AttentionConfig, ChecksEviction) {
       {[](auto& c) { c.cache_size = 0; },
        "tova: cache_size is 0, must be between 1 and 1073741824"},
   });
+}
+
+TEST(AttentionConfig, PrefillShapes) {
+  CheckRows<AShapeConfig>(
+      {{[](auto&) {}, ""},
+       {[](auto& c) { c.n_local = 0; }, "a-shape: n_local is 0, must be between 1 and 1073741824"},
+       {[](auto& c) { c.n_init = -1; }, "a-shape: n_init is -1, must be between 0 and 1073741824"},
+       {[](auto& c) { c.starting_layer = 10001; },
+        "a-shape: starting_layer is 10001, must be between 0 and 10000"}});
+  CheckRows<TriShapeConfig>({{[](auto& c) { c.n_last = 0; }, ""},
+                             {[](auto& c) { c.n_last = -1; },
+                              "tri-shape: n_last is -1, must be between 0 and 1073741824"}});
+}
+
+TEST(AttentionConfig, MInference) {
+  CheckRows<MInferenceConfig>(
+      {{[](auto&) {}, ""},
+       {[](auto& c) { c.coverage = 0; },
+        "minference: coverage is 0, must be above 0 and at most 1"},
+       {[](auto& c) { c.coverage = NAN; },
+        "minference: coverage is nan, must be above 0 and at most 1"},
+       {[](auto& c) { c.top_k = 0; }, "minference: top_k is 0, must be between 1 and 1048576"},
+       {[](auto& c) { c.vertical_size = -1; },
+        "minference: vertical_size is -1, must be between 0 and 1073741824"},
+       {[](auto& c) { c.ratio = 0; }, "minference: ratio is 0, must be above 0 and at most 1000"}});
+}
+
+TEST(AttentionConfig, FlexPrefill) {
+  CheckRows<FlexPrefillConfig>(
+      {{[](auto&) {}, ""},
+       {[](auto& c) { c.gamma = 1; }, ""},
+       {[](auto& c) { c.gamma = 0; }, "flexprefill: gamma is 0, must be above 0 and at most 1"},
+       {[](auto& c) { c.gamma = 1.5; }, "flexprefill: gamma is 1.5, must be above 0 and at most 1"},
+       {[](auto& c) { c.gamma = NAN; }, "flexprefill: gamma is nan, must be above 0 and at most 1"},
+       {[](auto& c) { c.tau = 1.5; }, "flexprefill: tau is 1.5, must be between 0 and 1"},
+       {[](auto& c) { c.block_size = 48; },
+        "flexprefill: block_size is 48, must be 16, 32, 64 or 128"},
+       {[](auto& c) { c.min_budget = 0; },
+        "flexprefill: min_budget is 0, must be between 1 and 1073741824"},
+       {[](auto& c) { c.max_budget = 0; },
+        "flexprefill: max_budget is 0, must be between 1 and 1073741824"}});
 }
 
 }  // namespace

@@ -60,8 +60,10 @@ class Rows {
     const reference::Rotation rotation(PlainFrequencies(2 * rope.pairs(), 10000, 1),
                                        rope.magnitude());
     const int dim = in.shape.head_dim;
-    const double bound =
-        plane == kRaw ? 0 : in.k_norm() * rope.magnitude() * (4 * kUnitF32 + StorageError(dtype));
+    const double rotated = in.k_norm() * rope.magnitude() * (4 * kUnitF32 + StorageError(dtype));
+    const double bound = plane == kRotated     ? rotated
+                         : dtype == DType::kI8 ? in.k_norm() * kInt8Error
+                                               : 0;
     std::vector<float> got(static_cast<size_t>(dim));
     for (TokenPos t = begin; t < end; ++t) {
       for (int h = 0; h < in.shape.kv_heads; ++h) {
@@ -83,7 +85,7 @@ class Rows {
   LayerInputs in;
 };
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8};
 // What inf-llm keeps with a window of 40.
 const std::array<PlaneRule, kKvPlanes> kWindowed = {PlaneRule::All(), PlaneRule{true, 0, 40},
                                                     PlaneRule::All()};
@@ -101,10 +103,10 @@ TEST(KvRows, AppendsRaggedCalls) {
         for (int h = 0; h < 2; ++h) {
           const std::byte* panel = rows.kv.panel(0, KvPlane::kValues, h, t / 16);
           for (int c = 0; c < dim; ++c) {
-            const size_t at =
-                kernels::ValueIndex(dtype, kernels::ValueStride(dim), static_cast<int>(t % 16), c);
-            ASSERT_EQ(LoadElement(dtype, panel, at),
-                      rows.in.v[static_cast<size_t>((t * 2 + h) * dim + c)]);
+            const float stored = kernels::LoadValue(dtype, panel, dim, static_cast<int>(t % 16), c);
+            const float want = rows.in.v[static_cast<size_t>((t * 2 + h) * dim + c)];
+            ASSERT_NEAR(static_cast<double>(stored), static_cast<double>(want),
+                        dtype == DType::kI8 ? rows.in.v_max() * kInt8Error : 0);
           }
         }
       }
@@ -216,13 +218,14 @@ TEST(Gather, CopiesTokensLaneByLane) {
           const bool taken = i < tokens.size();
           if (taken) ReadKey(rows.kv, 0, plane, 1, tokens[i], dtype, dim, key.data());
           for (int c = 0; c < dim; ++c) {
-            ASSERT_EQ(LoadElement(dtype, keys.data(), kernels::KeyIndex(dtype, lane, c)),
+            ASSERT_EQ(kernels::LoadKey(dtype, keys.data(), dim, lane, c),
                       taken ? key[static_cast<size_t>(c)] : 0.0f);
             const float value =
-                taken ? rows.in.v[static_cast<size_t>((tokens[i] * 2 + 1) * dim + c)] : 0.0f;
-            ASSERT_EQ(LoadElement(dtype, values.data(),
-                                  kernels::ValueIndex(dtype, kernels::ValueStride(dim), lane, c)),
-                      value);
+                taken ? kernels::LoadValue(dtype,
+                                           rows.kv.panel(0, KvPlane::kValues, 1, tokens[i] / 16),
+                                           dim, static_cast<int>(tokens[i] % 16), c)
+                      : 0.0f;
+            ASSERT_EQ(kernels::LoadValue(dtype, values.data(), dim, lane, c), value);
           }
         }
         for (size_t i = 0; i < 64; ++i) {

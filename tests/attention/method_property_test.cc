@@ -17,7 +17,7 @@ using reference::InfLlmOptions;
 // A random text for one layer, run by any method.
 struct Text {
   Text(uint64_t seed, const kernels::KernelTable& set, int least, int most)
-      : rng(seed), dtype(static_cast<DType>(seed % 3)), kernels(set) {
+      : rng(seed), dtype(static_cast<DType>(seed % 4)), kernels(set) {
     const ModelShape shape = RandomShape(rng, 96);
     inputs = RandomInputs(
         rng, shape, least + static_cast<int>(rng.Below(static_cast<uint64_t>(most - least + 1))));

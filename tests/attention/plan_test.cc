@@ -137,7 +137,8 @@ TEST(AttentionPlan, CountsColumnsRowsAndDuplicates) {
   EXPECT_EQ(plan.AttendedPairs(10), 12 + 2 - 3);
 }
 
-// ---- sliding windows of the model -----------------------------------------------------------------
+// ---- sliding windows of the model
+// -----------------------------------------------------------------
 
 TEST(AttentionPlan, AWindowNarrowsTrueDistancesOnly) {
   AttentionPlan plan;

@@ -138,8 +138,9 @@ TEST_P(QuestPropertyTest, ChoosesWhatTheModelChooses) {
 // Rotated keys as stored: no product of a page's key exceeds the page's bound, but for rounding; a
 // page of one token reaches it.
 TEST_P(QuestPropertyTest, BoundsHold) {
-  for (uint64_t seed = 0; seed < 24; ++seed) {
+  for (uint64_t seed = 0; seed < 32; ++seed) {
     Case c(seed, *GetParam());
+    if (seed % 4 == 3) c.dtype = DType::kI8;
     SCOPED_TRACE(c.name);
     const int dim = c.inputs.shape.head_dim;
     OneLayer layer = c.Layer(1);
@@ -177,7 +178,10 @@ TEST_P(QuestPropertyTest, BoundsHold) {
                   : static_cast<double>(s.bounds[static_cast<size_t>(h * s.stride + p)]);
           ASSERT_GE(bound, largest[static_cast<size_t>(p)] - error) << "query " << s.query;
           if (c.config.page_size == 1) {
-            ASSERT_NEAR(bound, largest[static_cast<size_t>(p)], error) << "query " << s.query;
+            // Summaries of int8 keys are rounded outwards to bf16.
+            const double outwards = c.dtype == DType::kI8 ? 0x1p-7 * size : 0;
+            ASSERT_NEAR(bound, largest[static_cast<size_t>(p)], error + outwards)
+                << "query " << s.query;
           }
         }
       }

@@ -18,7 +18,7 @@ using reference::InfLlmOptions;
 constexpr int kTokens = 620;
 
 struct Case {
-  explicit Case(uint64_t seed, int longest_call = 90) : rng(seed), dtype(DType(seed % 3)) {
+  explicit Case(uint64_t seed, int longest_call = 90) : rng(seed), dtype(DType(seed % 4)) {
     inputs = RandomInputs(rng, RandomShape(rng, 16), kTokens);
     calls = RandomCalls(rng, kTokens, longest_call);
     options = RandomOptions(rng, kTokens / 4);

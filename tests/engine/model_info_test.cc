@@ -100,7 +100,7 @@ TEST(ModelInfo, NotesTensorsThatAreMissingOrUnused) {
 // What is suggested for a model with a sliding window is what the method accepts.
 TEST(ModelInfo, SuggestedLengthsStayWithinAWindow) {
   for (const int64_t window : {24, 2047, 4096, 262144}) {
-    for (const char* name : {"stream-llm", "infinite-lm", "inf-llm", "qllm"}) {
+    for (const char* name : {"stream-llm", "infinite-lm", "inf-llm", "qllm", "inf-quest"}) {
       SCOPED_TRACE(name + std::to_string(window));
       const AttentionConfig config =
           SuggestAttentionConfig(*DefaultAttentionConfig(name), 32768, window);

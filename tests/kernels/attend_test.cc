@@ -16,12 +16,6 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-float Rounded(DType type, float x) {
-  float stored;
-  StoreElement(type, &stored, 0, x);
-  return LoadElement(type, &stored, 0);
-}
-
 // Keys and values of one KV head, packed by the kernel set under test, and as the numbers that the
 // panels really hold (rounded to the panel's type).
 struct Cache {
@@ -51,8 +45,14 @@ struct Cache {
       const auto lanes = static_cast<uint32_t>((1u << count) - 1);
       panels.push_back({kp, vp, p * kPanelTokens, lanes});
     }
-    for (float& x : k) x = Rounded(type, x);
-    for (float& x : v) x = Rounded(type, x);
+    for (int t = 0; t < n; ++t) {
+      const KeyPanel& p = panels[static_cast<size_t>(t / kPanelTokens)];
+      for (int i = 0; i < dim; ++i) {
+        const auto at = static_cast<size_t>(t * dim + i);
+        k[at] = LoadKey(type, p.keys, dim, t % kPanelTokens, i);
+        v[at] = LoadValue(type, p.values, dim, t % kPanelTokens, i);
+      }
+    }
   }
 
   DType dtype;
@@ -158,7 +158,7 @@ class AttendTest : public testing::TestWithParam<const KernelTable*> {
 
 TEST_P(AttendTest, MatchesFloat64ForAllShapes) {
   Rng rng(1);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     for (int dim : {8, 16, 24, 64, 80, 96, 128, 256}) {
       for (int tokens : {1, 15, 16, 17, 63, 64, 65, 200}) {
         const Cache cache(kernels(), type, tokens, dim, rng);
@@ -219,7 +219,7 @@ TEST_P(AttendTest, ContinuesAPartial) {
 
 TEST_P(AttendTest, WeightsGiveProbabilities) {
   Rng rng(3);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     const int rows = 8, dim = 32, tokens = 150;
     const Cache cache(kernels(), type, tokens, dim, rng);
     auto q = RandomFloats(rng, rows * dim, 3.0);
@@ -255,6 +255,68 @@ TEST_P(AttendTest, WeightsGiveProbabilities) {
     for (size_t t = 0; t < want.size(); ++t) {
       ASSERT_NEAR(got[t], want[t], rows * Bound(kernels(), cache)) << kernels().isa << " " << t;
     }
+  }
+}
+
+// Without values: the same maxima, sums and weights.
+TEST_P(AttendTest, WeightsWithoutValues) {
+  Rng rng(6);
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (int dim : {8, 40, 128}) {
+      const int rows = 9, tokens = 150;
+      const Cache cache(kernels(), type, tokens, dim, rng);
+      const auto q = RandomFloats(rng, static_cast<size_t>(rows * dim), 3.0);
+      const std::vector<int32_t> lo(rows, 3), hi = {3, 10, 40, 64, 65, 100, 149, 150, 150};
+      const size_t tiles = (cache.panels.size() + kTilePanels - 1) / kTilePanels;
+      std::vector<float> want(tiles * rows * kTileTokens, NAN), got = want;
+      std::vector<float> want_max(tiles * rows, NAN), got_max = want_max;
+      Partial full(rows, dim), bare(rows, dim);
+      RunAttend(kernels(), cache, cache.panels, q, lo, hi, full, want.data(), want_max.data());
+      std::vector<KeyPanel> keys_only = cache.panels;
+      for (KeyPanel& p : keys_only) p.values = nullptr;
+      AlignedBuffer scratch(static_cast<size_t>(kernels().attend_scratch_floats(rows, dim)) * 4 +
+                            64);
+      kernels().attend({.dtype = type,
+                        .head_dim = dim,
+                        .rows = rows,
+                        .q = q.data(),
+                        .lo = lo.data(),
+                        .hi = hi.data(),
+                        .panels = keys_only.data(),
+                        .n_panels = static_cast<int>(keys_only.size()),
+                        .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                        .m = bare.m.data(),
+                        .d = bare.d.data(),
+                        .o = nullptr,
+                        .weights = got.data(),
+                        .tile_max = got_max.data(),
+                        .scratch = scratch.as<float>()});
+      EXPECT_EQ(bare.m, full.m);
+      EXPECT_EQ(bare.d, full.d);
+      EXPECT_EQ(got, want);
+      EXPECT_EQ(got_max, want_max);
+    }
+  }
+}
+
+// Small integers: sums are exact in any order.
+TEST_P(AttendTest, DiagonalSumsAreExact) {
+  Rng rng(7);
+  for (int rows : {1, 2, 6, 17, 64}) {
+    const auto n = static_cast<size_t>(rows * kTileTokens);
+    std::vector<float> weights(n), scale(static_cast<size_t>(rows));
+    for (float& w : weights) w = static_cast<float>(rng.Below(9));
+    for (float& x : scale) x = static_cast<float>(rng.Below(5));
+    const size_t sums = static_cast<size_t>(kTileTokens + rows - 1);
+    std::vector<float> got(sums + 16, 1.0f), want = got;
+    for (int r = 0; r < rows; ++r) {
+      for (int j = 0; j < kTileTokens; ++j) {
+        want[static_cast<size_t>(j - r + rows - 1)] +=
+            weights[static_cast<size_t>(r * kTileTokens + j)] * scale[static_cast<size_t>(r)];
+      }
+    }
+    kernels().diagonal_sums(weights.data(), scale.data(), rows, got.data());
+    EXPECT_EQ(got, want) << kernels().isa << " rows " << rows;  // nothing behind the sums changes
   }
 }
 

@@ -33,9 +33,7 @@ struct Panel {
     const std::vector<float> x = RandomFloats(rng, static_cast<size_t>(16 * dim), 2);
     kernels.pack_keys(type, x.data(), dim, 16, dim, 0, bytes.data());
   }
-  float at(int lane, int d) const {
-    return LoadElement(type, bytes.data(), KeyIndex(type, lane, d));
-  }
+  float at(int lane, int d) const { return LoadKey(type, bytes.data(), dim, lane, d); }
 
   DType type;
   int dim;
@@ -44,7 +42,7 @@ struct Panel {
 
 TEST_P(SelectTest, KeyRange) {
   Rng rng(1);
-  for (DType type : kTypes) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     for (int dim : kDims) {
       const Panel panel(rng, kernels(), type, dim);
       for (const auto& [begin, end] :

@@ -18,6 +18,9 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"infllm", quarry::golden::CheckInfLlm,
      "attention of inf-llm, qllm, stream-llm, infinite-lm and dense"},
+    {"flexprefill", quarry::golden::CheckFlexPrefill, "selection and attention of flexprefill"},
+    {"minference", quarry::golden::CheckMInference,
+     "selection, attention and pattern search of minference, a-shape and tri-shape"},
     {"models", quarry::golden::CheckModels,
      "logits, layer states and greedy text of tiny checkpoints"},
     {"quest", quarry::golden::CheckQuest,

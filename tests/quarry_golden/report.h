@@ -35,6 +35,8 @@ class Report {
 
 // One function per KIND; each finds its cases in `folder`.
 void CheckInfLlm(const std::filesystem::path& folder, Report& report);
+void CheckFlexPrefill(const std::filesystem::path& folder, Report& report);
+void CheckMInference(const std::filesystem::path& folder, Report& report);
 void CheckModels(const std::filesystem::path& folder, Report& report);
 void CheckQuest(const std::filesystem::path& folder, Report& report);
 void CheckTokenizers(const std::filesystem::path& folder, Report& report);

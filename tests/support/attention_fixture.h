@@ -60,7 +60,8 @@ class OneLayer {
                      .kv_stride = shape_.kv_heads * shape_.head_dim,
                      .out = out.data(),
                      .out_stride = shape_.heads * shape_.head_dim,
-                     .hints = hints},
+                     .hints = hints,
+                     .coverage = measure_coverage ? &coverage_ : nullptr},
                     kv_, work_, ctx_);
     pairs_.attended += p.attended;
     pairs_.causal += p.causal;
@@ -68,6 +69,9 @@ class OneLayer {
     kv_.Trim();
     return out;
   }
+
+  bool measure_coverage = false;
+  const CoverageSums& coverage() const { return coverage_; }
 
   const AttentionMethod& method() const { return *method_; }
   MethodState& state() { return *state_; }
@@ -107,6 +111,7 @@ class OneLayer {
   ExecContext ctx_;
   LayerWork work_;
   PairCounts pairs_;
+  CoverageSums coverage_;
 };
 
 }  // namespace quarry

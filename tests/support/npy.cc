@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tensor/dtype.h"
+
 namespace quarry {
 
 NpyArray ReadNpy(const std::filesystem::path& path) {
@@ -20,11 +22,13 @@ NpyArray ReadNpy(const std::filesystem::path& path) {
   const size_t header_size = static_cast<uint8_t>(bytes[8]) + 256u * static_cast<uint8_t>(bytes[9]);
   if (bytes.size() < 10 + header_size) throw fail("header cut off");
   const std::string header = bytes.substr(10, header_size);
-  const bool f32 = header.find("'<f4'") != std::string::npos;
-  const bool i32 = header.find("'<i4'") != std::string::npos;
-  if ((!f32 && !i32) || header.find("'fortran_order': False") == std::string::npos) {
-    throw fail("neither f32 nor i32 in C order: " + header);
+  std::smatch type;
+  if (!std::regex_search(header, type, std::regex("'descr': '(<f2|<f4|<f8|<i4|.u1)'")) ||
+      header.find("'fortran_order': False") == std::string::npos) {
+    throw fail("no f2, f4, f8, i4 or u1 in C order: " + header);
   }
+  const std::string descr = type[1].str();
+  const auto item = static_cast<size_t>(descr[2] - '0');
   std::smatch match;
   if (!std::regex_search(header, match, std::regex("'shape': \\(([0-9, ]*)\\)"))) {
     throw fail("no shape");
@@ -36,14 +40,21 @@ NpyArray ReadNpy(const std::filesystem::path& path) {
       out.shape.push_back(std::stoll(part));
   }
   const auto n = static_cast<size_t>(out.size());
-  if (bytes.size() != 10 + header_size + 4 * n) throw fail("data of another size than its shape");
+  if (bytes.size() != 10 + header_size + item * n) throw fail("data of another size than its shape");
   const char* data = bytes.data() + 10 + header_size;
-  if (f32) {
+  if (descr == "<f4") {
     out.f32.resize(n);
     std::memcpy(out.f32.data(), data, 4 * n);
-  } else {
+  } else if (descr == "<f8") {
+    out.f64.resize(n);
+    std::memcpy(out.f64.data(), data, 8 * n);
+  } else if (descr == "<f2") {
+    for (size_t i = 0; i < n; ++i) out.f32.push_back(LoadElement(DType::kF16, data, i));
+  } else if (descr == "<i4") {
     out.i32.resize(n);
     std::memcpy(out.i32.data(), data, 4 * n);
+  } else {
+    for (size_t i = 0; i < n; ++i) out.i32.push_back(static_cast<uint8_t>(data[i]));
   }
   return out;
 }

@@ -1,4 +1,4 @@
-// Reads .npy files (version 1.0, C order, little endian) of f32 and i32.
+// Reads .npy files (version 1.0, C order, little endian) of f2, f4, f8, i4 and u1.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,9 @@ namespace quarry {
 
 struct NpyArray {
   std::vector<int64_t> shape;
-  std::vector<float> f32;  // one of these holds the data
-  std::vector<int32_t> i32;
+  std::vector<float> f32;  // of f2 and f4; one of these holds the data
+  std::vector<double> f64;
+  std::vector<int32_t> i32;  // of i4 and u1
 
   int64_t size() const {
     int64_t n = 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <new>
+#include <utility>
 
 namespace quarry {
 namespace {
@@ -40,6 +41,19 @@ bool Covers(const Segment& s, int head, int row) {
 
 int64_t Distance(const PositionRule& rule, TokenPos query, TokenPos key) {
   return rule.query.value_or(query) - (rule.keys == KvPlane::kRawKeys ? 0 : key);
+}
+
+// The tokens of its column list that a segment sees, with their places in the list.
+std::vector<std::pair<int64_t, TokenPos>> ListedKeys(const AttentionPlan& plan, const Segment& s) {
+  std::vector<std::pair<int64_t, TokenPos>> keys;
+  plan.ForEachListPanel(s, [&](int64_t panel, uint32_t lanes) {
+    const auto& list = plan.column_lists()[static_cast<size_t>(plan.column_list(s))];
+    for (int64_t i = 0; i < kTokensPerPanel; ++i) {
+      const int64_t place = panel * kTokensPerPanel + i;
+      if (lanes >> i & 1u) keys.emplace_back(place, plan.tokens(list)[static_cast<size_t>(place)]);
+    }
+  });
+  return keys;
 }
 
 Mask RandomMask(Rng& rng, int tokens) {
@@ -121,6 +135,11 @@ reference::Attention PlanRunner::Row(const AttentionPlan& plan, TokenPos first, 
       add(t);
       ++index;
     }
+    for (const auto& [place, t] : ListedKeys(plan, seg)) {
+      index += place;
+      add(t);
+      index -= place;
+    }
   }
   std::vector<double> q(in_.q.begin() + (first + row) * in_.q_width(),
                         in_.q.begin() + (first + row + 1) * in_.q_width());
@@ -166,19 +185,24 @@ AttentionBounds PlanRunner::Bounds(int64_t keys) const {
 
 AttentionPlan RandomPlan(Rng& rng, const ModelShape& shape, TokenPos first, int rows, int tokens) {
   AttentionPlan plan;
-  for (uint64_t n = 1 + rng.Below(4); n > 0; --n) {
-    const Segment s = {.heads = RandomRange(rng, shape.heads),
-                       .rows = RandomRange(rng, rows),
-                       .mask = RandomMask(rng, tokens),
-                       .position = RandomRule(rng),
-                       .want_scores = rng.Below(2) == 0};
+  // The executor cuts such plans another way.
+  const bool every_head_alone = rng.Below(3) == 0;
+  for (uint64_t n = 1 + rng.Below(every_head_alone ? 12 : 4); n > 0; --n) {
+    Segment s = {.heads = RandomRange(rng, shape.heads),
+                 .rows = RandomRange(rng, rows),
+                 .mask = RandomMask(rng, tokens),
+                 .position = RandomRule(rng),
+                 .want_scores = rng.Below(2) == 0};
+    const bool with_list = rng.Below(3) == 0;
+    if (every_head_alone || with_list) s.heads.end = s.heads.begin + 1;
+    if (every_head_alone) s.want_scores = false;
     plan.Add(s);
     std::vector<TokenPos> columns;
     for (TokenPos t = static_cast<TokenPos>(rng.Below(40)); t < tokens;) {
       const auto end = std::min<TokenPos>(tokens, t + static_cast<TokenPos>(rng.Below(60)));
       if (rng.Below(3) != 0) {
         plan.AddSpan({t, end});
-      } else {
+      } else if (!with_list) {
         for (; t < end; t += 1 + static_cast<TokenPos>(rng.Below(9))) {
           if (Sees(s, first + s.rows.begin, t) && Sees(s, first + s.rows.end - 1, t)) {
             columns.push_back(t);
@@ -188,6 +212,14 @@ AttentionPlan RandomPlan(Rng& rng, const ModelShape& shape, TokenPos first, int 
       t = std::max(t, end) + static_cast<TokenPos>(rng.Below(20));
     }
     for (TokenPos t : columns) plan.AddColumn(t);
+    if (!with_list) continue;
+    // Listed tokens may lie in spans, which then have them.
+    std::vector<TokenPos> listed;
+    for (TokenPos t = 0; t < tokens; ++t) {
+      if (rng.Below(4) == 0) listed.push_back(t);
+    }
+    const int list = plan.AddColumnList(s.heads.begin / shape.group(), s.position.keys, listed);
+    plan.UseColumnList(list, static_cast<TokenPos>(rng.Below(static_cast<uint64_t>(tokens) + 1)));
   }
   return plan;
 }
@@ -202,7 +234,7 @@ int64_t MostKeys(const AttentionPlan& plan, const ModelShape& shape, TokenPos fi
         for (const TokenRange& span : plan.spans(s)) {
           for (TokenPos t = span.begin; t < span.end; ++t) keys += Sees(s, first + r, t) ? 1 : 0;
         }
-        keys += static_cast<int64_t>(plan.columns(s).size());
+        keys += static_cast<int64_t>(plan.columns(s).size() + ListedKeys(plan, s).size());
       }
       most = std::max(most, keys);
     }

@@ -16,15 +16,19 @@ class Dense final : public AttentionMethod {
   }
 
   void Plan(const PlanInput& in, MethodState&, ExecContext&, AttentionPlan& plan) const override {
-    plan.Add({.heads = {0, in.shape->heads},
-              .rows = {0, in.n_rows},
-              .mask = Mask::Causal(),
-              .position = PositionRule::Absolute()});
-    plan.AddSpan({0, in.first + in.n_rows});
+    PlanDense(in, {0, in.shape->heads}, plan);
   }
 };
 
 }  // namespace
+
+void PlanDense(const PlanInput& in, IndexRange heads, AttentionPlan& plan) {
+  plan.Add({.heads = heads,
+            .rows = {0, in.n_rows},
+            .mask = Mask::Causal(),
+            .position = PositionRule::Absolute()});
+  plan.AddSpan({0, in.first + in.n_rows});
+}
 
 std::unique_ptr<const AttentionMethod> MakeDense(const DenseConfig&) {
   return std::make_unique<Dense>();

@@ -1,4 +1,4 @@
-// Dense causal attention: every earlier token at its true distance.
+// Dense causal attention: every query attends to every token up to itself.
 #pragma once
 
 #include <memory>
@@ -8,5 +8,8 @@
 namespace quarry {
 
 std::unique_ptr<const AttentionMethod> MakeDense(const DenseConfig& config);
+
+// Dense causal attention of some heads, all rows of the block.
+void PlanDense(const PlanInput& in, IndexRange heads, AttentionPlan& plan);
 
 }  // namespace quarry

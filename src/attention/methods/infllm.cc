@@ -47,14 +47,14 @@ class InfLlm final : public AttentionMethod {
                                         int layer) const override {
     std::optional<QuestionMode> mode;
     if (question_) mode = question_->mode;
-    return std::make_unique<InfLlmState>(config_, mode, shape, dtype, layer);
+    return std::make_unique<InfLlmState>(config_, mode, shape, SummaryType(dtype), layer);
   }
 
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
     const int64_t far = tokens - config_.n_local - config_.n_init;
     const auto blocks = static_cast<size_t>(std::max<int64_t>(0, far / config_.block_size));
     return static_cast<size_t>(shape.layers) * static_cast<size_t>(shape.heads) *
-           (blocks * static_cast<size_t>(shape.head_dim) * SizeOf(dtype) +
+           (blocks * static_cast<size_t>(shape.head_dim) * SizeOf(SummaryType(dtype)) +
             static_cast<size_t>(2 * (config_.n_local + config_.exc_block_size)) * sizeof(float));
   }
 
@@ -127,6 +127,11 @@ class InfLlm final : public AttentionMethod {
                             .blocks_after = m.blocks,
                             .tail_start_after = m.tail_start,
                             .question = m.question ? &*m.question : nullptr});
+  }
+
+  bool PlanEverything(const PlanInput& in, AttentionPlan& plan) const override {
+    PlanWholePast({0, in.shape->heads}, in.first, in.n_rows, config_.n_local, plan);
+    return true;
   }
 
  private:
@@ -210,7 +215,7 @@ class InfLlm final : public AttentionMethod {
   void Score(const PlanInput& in, InfLlmState& state, size_t unit, std::span<const float> query,
              ExecContext& ctx) const {
     RelevanceQuery q = {.rows = &state.representatives,
-                        .dtype = in.kv_dtype,
+                        .dtype = SummaryType(in.kv_dtype),
                         .n = static_cast<int64_t>(state.block_scores[unit].size()),
                         .offset = 0,
                         .y = query,

@@ -103,8 +103,8 @@ void InfLlmState::FormBlock(const PlanInput& in, ExecContext& ctx) {
     const auto chosen = TopIndices(memory.scores.Of(h, tokens), config_.repr_topk);
     for (int64_t i : chosen) {
       repr_tokens.push_back(tokens.begin + i);
-      ReadKey(*in.kv, in.layer, KvPlane::kRawKeys, h / shape_.group(), tokens.begin + i, dtype_,
-              dim, key.data());
+      ReadKey(*in.kv, in.layer, KvPlane::kRawKeys, h / shape_.group(), tokens.begin + i,
+              in.kv_dtype, dim, key.data());
       for (int c = 0; c < dim; ++c) out[c] += key[static_cast<size_t>(c)];
     }
     for (int c = 0; c < dim; ++c) out[c] /= static_cast<float>(chosen.size());

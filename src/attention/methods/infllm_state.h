@@ -45,7 +45,7 @@ class InfLlmState final : public MethodState {
   };
   Memory memory;
 
-  // Rows of heads * head_dim elements of the KV type, one per block.
+  // Rows of heads * head_dim elements of `dtype`, one per block.
   RowStore representatives;
   // The selection of the current execution block, per unit.
   std::vector<std::vector<int64_t>> selected;

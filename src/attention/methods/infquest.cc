@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "attention/methods/page_selector.h"
 #include "attention/methods/quest_pages.h"
 #include "base/checked_math.h"
@@ -46,6 +48,13 @@ class InfQuest final : public AttentionMethod {
             .extends_context = true};
   }
 
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    const int64_t window = shape.smallest_window();
+    if (window == 0 || config_.n_local <= window) return {};
+    return {fmt::format("n_local is {}, must be at most the model's sliding window of {} tokens",
+                        config_.n_local, window)};
+  }
+
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype, int) const override {
     return std::make_unique<InfQuestState>(
         QuestPages(shape, dtype, config_.page_size, KvPlane::kRawKeys));
@@ -54,7 +63,7 @@ class InfQuest final : public AttentionMethod {
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
     const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
     return static_cast<size_t>(shape.layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(dtype, shape.head_dim);
+           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
@@ -71,8 +80,9 @@ class InfQuest final : public AttentionMethod {
     // What left the window of the last row; the mask keeps it from rows that still have it there.
     const TokenPos far = end - config_.n_local;
     if (far <= 0) return;
-    state.pages.Extend(*in.kv, in.layer, far / config_.page_size * config_.page_size, ctx);
-    const int64_t pages = state.pages.pages();
+    // After a truncation more may be summarised already.
+    const int64_t pages = far / config_.page_size;
+    state.pages.Extend(*in.kv, in.layer, pages * config_.page_size, ctx);
     const int64_t first = std::min(pages, CeilDiv(config_.n_init, config_.page_size));
     const int64_t budget = BudgetOf(in) / config_.page_size;
     const bool all = pages - first <= budget;
@@ -96,6 +106,11 @@ class InfQuest final : public AttentionMethod {
       plan.AddSpan({pages * config_.page_size, far});
       state.retrieved += budget;
     }
+  }
+
+  bool PlanEverything(const PlanInput& in, AttentionPlan& plan) const override {
+    PlanWholePast({0, in.shape->heads}, in.first, in.n_rows, config_.n_local, plan);
+    return true;
   }
 
  private:
@@ -132,7 +147,7 @@ class InfQuest final : public AttentionMethod {
     float* sin = ctx.scratch().Take<float>(half).data();
     in.rope->Angles(config_.n_local - 1, 1, cos, sin);
     for (int h = 0; h < in.shape->heads; ++h) {
-      in.rope->Rotate(ctx.kernels(), mean + h * dim, cos, sin, mean + h * dim);
+      in.rope->RotateForRawKeys(ctx.kernels(), mean + h * dim, cos, sin, mean + h * dim);
     }
     return mean;
   }

@@ -70,7 +70,7 @@ class Quest final : public AttentionMethod {
     const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
     const int64_t layers = std::max<int64_t>(0, shape.layers - config_.dense_layers);
     return static_cast<size_t>(layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(dtype, shape.head_dim);
+           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,

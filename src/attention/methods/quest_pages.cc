@@ -1,6 +1,7 @@
 #include "attention/methods/quest_pages.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -12,8 +13,22 @@ namespace quarry {
 using kernels::kPanelTokens;
 static_assert(QuestPages::kPagesPerPanel == kPanelTokens);
 
+namespace {
+
+// The smallest bf16 number that is not below x.
+float RoundedUp(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  return std::bit_cast<float>((x > 0 ? bits + 0xffffu : bits) & 0xffff0000u);
+}
+
+}  // namespace
+
 QuestPages::QuestPages(const ModelShape& shape, DType dtype, int64_t page_size, KvPlane plane)
-    : shape_(shape), dtype_(dtype), page_size_(page_size), plane_(plane) {}
+    : shape_(shape),
+      key_dtype_(dtype),
+      dtype_(SummaryDType(dtype)),
+      page_size_(page_size),
+      plane_(plane) {}
 
 size_t QuestPages::SideBytes() const { return kernels::KeyPanelBytes(dtype_, shape_.head_dim); }
 
@@ -79,10 +94,16 @@ void QuestPages::ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRang
   for (TokenPos t = tokens.begin; t < tokens.end;) {
     const int64_t panel = t / kPanelTokens;
     const TokenPos next = std::min(tokens.end, (panel + 1) * kPanelTokens);
-    kernels.key_range(dtype_, kv.panel(layer, plane_, kv_head, panel), dim,
+    kernels.key_range(key_dtype_, kv.panel(layer, plane_, kv_head, panel), dim,
                       static_cast<int>(t - panel * kPanelTokens),
                       static_cast<int>(next - panel * kPanelTokens), low, high);
     t = next;
+  }
+  if (key_dtype_ != dtype_) {
+    for (int d = 0; d < dim; ++d) {
+      high[d] = RoundedUp(high[d]);
+      low[d] = -RoundedUp(-low[d]);
+    }
   }
   const int lane = static_cast<int>(page % kPagesPerPanel);
   kernels.pack_keys(dtype_, high, dim, 1, dim, lane,

@@ -5,6 +5,9 @@
 // that a vector register holds one channel of sixteen pages: [kv_heads][largest | smallest][panel].
 // The last page may be partial; its summary is that of the tokens seen so far.
 //
+// Summaries have the type of the keys, so that they are exact; of int8 keys, whose scales differ,
+// they are bf16, rounded outwards: a bound stays a bound.
+//
 // Copies share panels; the one panel that is still being written is copied when one of them goes
 // on.
 #pragma once
@@ -27,9 +30,10 @@ class QuestPages {
  public:
   static constexpr int64_t kPagesPerPanel = 16;
 
-  // `plane`: of the keys, rotated or raw.
+  // `dtype` and `plane`: of the keys, which are rotated or raw.
   QuestPages(const ModelShape& shape, DType dtype, int64_t page_size,
              KvPlane plane = KvPlane::kRotatedKeys);
+  static DType SummaryDType(DType keys) { return keys == DType::kI8 ? DType::kBF16 : keys; }
 
   int64_t page_size() const { return page_size_; }
   // Tokens that are summarised.
@@ -84,7 +88,8 @@ class QuestPages {
                   const kernels::KernelTable& kernels, float* range);
 
   ModelShape shape_;
-  DType dtype_;
+  DType key_dtype_;
+  DType dtype_;  // of the summaries
   int64_t page_size_;
   KvPlane plane_;
   TokenPos tokens_ = 0;

@@ -4,7 +4,7 @@
 #define QUARRY_SIMD_NAMESPACE avx512bf16
 #include <immintrin.h>
 
-#include "kernels/simd/attend-inl.h"
+#include "kernels/simd/attend_direct-inl.h"
 
 namespace quarry::kernels {
 
@@ -119,7 +119,7 @@ void AttendDot(const AttendArgs& a) {
   if (a.dtype == DType::kBF16) {
     AttendWith<Bf16Products>(a);
   } else {
-    AttendWith<F32Products>(a);
+    Attend(a);
   }
 }
 

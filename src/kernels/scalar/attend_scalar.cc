@@ -7,6 +7,8 @@
 namespace quarry::kernels::scalar {
 namespace {
 
+constexpr int kMaxHeadDim = 256;
+
 // Scores of one row over one tile; -inf where the row does not see the token.
 void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const float* q = a.q + static_cast<int64_t>(row) * a.head_dim;
@@ -18,7 +20,7 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
       if (!inside || !(panels[p].lanes >> lane & 1u)) continue;
       float sum = 0;
       for (int i = 0; i < a.head_dim; ++i) {
-        sum += q[i] * LoadElement(a.dtype, panels[p].keys, KeyIndex(a.dtype, lane, i));
+        sum += q[i] * LoadKey(a.dtype, panels[p].keys, a.head_dim, lane, i);
       }
       scores[p * kPanelTokens + lane] = sum * a.scale;
     }
@@ -28,7 +30,6 @@ void TileScores(const AttendArgs& a, int row, const KeyPanel* panels, int n, flo
 // Adds one tile to the row's partial; scores become weights.
 void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float* scores) {
   const int stride = ValueStride(a.head_dim);
-  float* o = a.o + static_cast<int64_t>(row) * stride;
   const float top = *std::max_element(scores, scores + kTileTokens);
   const float m = std::max(a.m[row], top);
   if (m == -std::numeric_limits<float>::infinity()) {  // nothing seen yet, nor now
@@ -37,18 +38,23 @@ void AddTile(const AttendArgs& a, int row, const KeyPanel* panels, int n, float*
   }
   const float rescale = std::exp(a.m[row] - m);
   a.m[row] = m;
-  a.d[row] *= rescale;
-  for (int i = 0; i < a.head_dim; ++i) o[i] *= rescale;
+  // A tile's sums by themselves: added one by one to what thousands of keys left in d and o, terms
+  // would lose more bits.
+  float total = 0;
+  float sum[kMaxHeadDim] = {};
   for (int j = 0; j < kTileTokens; ++j) {
     scores[j] = std::exp(scores[j] - m);
-    a.d[row] += scores[j];
-    if (scores[j] == 0 || j / kPanelTokens >= n) continue;
+    total += scores[j];
+    if (a.o == nullptr || scores[j] == 0 || j / kPanelTokens >= n) continue;
     const KeyPanel& panel = panels[j / kPanelTokens];
     for (int i = 0; i < a.head_dim; ++i) {
-      o[i] += scores[j] *
-              LoadElement(a.dtype, panel.values, ValueIndex(a.dtype, stride, j % kPanelTokens, i));
+      sum[i] += scores[j] * LoadValue(a.dtype, panel.values, a.head_dim, j % kPanelTokens, i);
     }
   }
+  a.d[row] = a.d[row] * rescale + total;
+  if (a.o == nullptr) return;
+  float* o = a.o + static_cast<int64_t>(row) * stride;
+  for (int i = 0; i < a.head_dim; ++i) o[i] = o[i] * rescale + sum[i];
 }
 
 }  // namespace
@@ -75,8 +81,17 @@ void ColumnSums(const float* weights, const float* row_scale, int rows, float* o
   }
 }
 
+void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    for (int j = 0; j < kTileTokens; ++j) {
+      out[j - r + rows - 1] += weights[r * kTileTokens + j] * row_scale[r];
+    }
+  }
+}
+
 void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
               void* panel) {
+  if (type == DType::kI8) return PackInt8Keys(rows, stride, n, head_dim, lane, panel);
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {
       StoreElement(type, panel, KeyIndex(type, lane + t, i), rows[t * stride + i]);
@@ -86,6 +101,7 @@ void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim
 
 void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
                 void* panel) {
+  if (type == DType::kI8) return PackInt8Values(rows, stride, n, head_dim, lane, panel);
   const int value_stride = ValueStride(head_dim);
   for (int t = 0; t < n; ++t) {
     for (int i = 0; i < head_dim; ++i) {

@@ -8,6 +8,7 @@ namespace quarry::kernels::scalar {
 void Attend(const AttendArgs& a);
 int64_t AttendScratchFloats(int rows, int head_dim);
 void ColumnSums(const float* weights, const float* row_scale, int rows, float* out);
+void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out);
 void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
               void* panel);
 void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,

@@ -10,6 +10,7 @@ const KernelTable& ScalarKernels() {
       .attend = scalar::Attend,
       .attend_scratch_floats = scalar::AttendScratchFloats,
       .column_sums = scalar::ColumnSums,
+      .diagonal_sums = scalar::DiagonalSums,
       .pack_keys = scalar::PackKeys,
       .pack_values = scalar::PackValues,
       .dot_rows = scalar::DotRows,

@@ -10,7 +10,7 @@ void KeyRange(DType type, const void* panel, int head_dim, int begin, int end, f
               float* high) {
   for (int d = 0; d < head_dim; ++d) {
     for (int lane = begin; lane < end; ++lane) {
-      const float key = LoadElement(type, panel, KeyIndex(type, lane, d));
+      const float key = LoadKey(type, panel, head_dim, lane, d);
       low[d] = std::min(low[d], key);
       high[d] = std::max(high[d], key);
     }

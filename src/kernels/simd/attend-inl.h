@@ -1,8 +1,8 @@
 // Attention over panels with f32 arithmetic: register-tiled products around an online softmax.
 //
-// Per tile of 64 tokens: 16-bit panels are widened to f32 once, into scratch; then for every six
-// rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers). The
-// widening costs one pass over the tile and is shared by all rows, so it matters only for a few
+// Per tile of 64 tokens: 16-bit and int8 panels are widened to f32 once, into scratch; then for
+// every six rows scores (6 x 64 in registers), softmax, and values (6 x 64 channels in registers).
+// The widening costs one pass over the tile and is shared by all rows, so it matters only for a few
 // rows.
 #pragma once
 
@@ -30,8 +30,37 @@ HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) hn::Store(LoadF16(in + i), kF32, out + i);
 }
 
+HWY_INLINE void WidenInt8Keys(const void* panel, int head_dim, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  const BFloat16* scales = KeyScales(panel, head_dim);
+  for (int block = 0; block < head_dim; block += kScaleBlock) {
+    const int end = block + kScaleBlock < head_dim ? block + kScaleBlock : head_dim;
+    for (int v = 0; v < kPanelTokens; v += kLanes) {
+      const VecF scale = LoadBf16(scales + block / kScaleBlock * kPanelTokens + v);
+      for (int d = block; d < end; ++d) {
+        const int at = d * kPanelTokens + v;
+        hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+      }
+    }
+  }
+}
+
+HWY_INLINE void WidenInt8Values(const void* panel, int stride, float* out) {
+  const auto* in = static_cast<const int8_t*>(panel);
+  // A stride has as many blocks as the head dimension that it was rounded up from.
+  const BFloat16* scales = ValueScales(panel, stride);
+  for (int t = 0; t < kPanelTokens; ++t) {
+    for (int c = 0; c < stride; c += kLanes) {
+      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(stride) + c / kScaleBlock]));
+      const int at = t * stride + c;
+      hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
+    }
+  }
+}
+
 HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* out) {
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * head_dim, out);
+  if (type == DType::kI8) return WidenInt8Keys(panel, head_dim, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int d = 0; d < head_dim; d += 2) {
     for (int v = 0; v < kPanelVecs; ++v) {
@@ -44,6 +73,7 @@ HWY_INLINE void WidenKeys(DType type, const void* panel, int head_dim, float* ou
 }
 
 HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* out) {
+  if (type == DType::kI8) return WidenInt8Values(panel, stride, out);
   if (type == DType::kF16) return WidenF16(panel, kPanelTokens * stride, out);
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int t = 0; t < kPanelTokens; t += 2) {
@@ -64,7 +94,11 @@ struct F32Products {
 
   // The queries as Scores reads them, and where the tiles may be prepared.
   explicit F32Products(const AttendArgs& a)
-      : dtype_(a.dtype), head_dim_(a.head_dim), q_(a.q), scratch_(a.scratch) {}
+      : dtype_(a.dtype),
+        head_dim_(a.head_dim),
+        with_values_(a.o != nullptr),
+        q_(a.q),
+        scratch_(a.scratch) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
     const int stride = ValueStride(head_dim_);
@@ -76,6 +110,7 @@ struct F32Products {
       WidenKeys(dtype_, tile.panels[p].keys, head_dim_, scratch);
       tile.keys[p] = scratch;
       scratch += kPanelTokens * head_dim_;
+      if (!with_values_) continue;
       WidenValues(dtype_, tile.panels[p].values, stride, scratch);
       tile.values[p] = scratch;
       scratch += kPanelTokens * stride;
@@ -122,12 +157,11 @@ struct F32Products {
   HWY_INLINE void AddValues(const Tile& tile, const Weights<R>& weights, const float* rescale,
                             int column, float* o) const {
     const int stride = ValueStride(head_dim_);
+    // A tile's sum by itself: added one by one to what thousands of keys left in o, its terms would
+    // lose more bits.
     VecF sum[R][V];
     for (int r = 0; r < R; ++r) {
-      const VecF factor = Splat(rescale[r]);
-      for (int v = 0; v < V; ++v) {
-        sum[r][v] = hn::Mul(LoadF(o + r * stride + column + v * kLanes), factor);
-      }
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::Zero(kF32);
     }
     for (int p = 0; p < tile.n; ++p) {
       const float* values = static_cast<const float*>(tile.values[p]) + column;
@@ -142,13 +176,18 @@ struct F32Products {
       }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < V; ++v) StoreF(sum[r][v], o + r * stride + column + v * kLanes);
+      const VecF factor = Splat(rescale[r]);
+      for (int v = 0; v < V; ++v) {
+        float* to = o + r * stride + column + v * kLanes;
+        StoreF(hn::MulAdd(LoadF(to), factor, sum[r][v]), to);
+      }
     }
   }
 
  private:
   DType dtype_;
   int head_dim_;
+  bool with_values_;
   const float* q_;
   float* scratch_;
 };
@@ -264,6 +303,7 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
     if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
   }
 
+  if (a.o == nullptr) return;
   float* o = a.o + static_cast<int64_t>(row) * stride;
   const typename Products::template Weights<R> weights(scores);
   int column = 0;
@@ -318,8 +358,6 @@ inline int64_t AttendScratchFloats(int rows, int head_dim) {
   return F32Products::ScratchFloats(rows, head_dim);
 }
 
-inline void Attend(const AttendArgs& a) { AttendWith<F32Products>(a); }
-
 inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {
   VecF sum[kTileVecs];
   for (int v = 0; v < kTileVecs; ++v) sum[v] = LoadF(out + v * kLanes);
@@ -330,6 +368,17 @@ inline void ColumnSums(const float* weights, const float* row_scale, int rows, f
     }
   }
   for (int v = 0; v < kTileVecs; ++v) StoreF(sum[v], out + v * kLanes);
+}
+
+inline void DiagonalSums(const float* weights, const float* row_scale, int rows, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    const VecF scale = Splat(row_scale[r]);
+    float* to = out + rows - 1 - r;
+    for (int v = 0; v < kTileVecs; ++v) {
+      const VecF w = LoadF(weights + r * kTileTokens + v * kLanes);
+      StoreF(hn::MulAdd(w, scale, LoadF(to + v * kLanes)), to + v * kLanes);
+    }
+  }
 }
 
 }  // namespace quarry::kernels::QUARRY_SIMD_NAMESPACE

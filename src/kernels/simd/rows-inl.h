@@ -95,6 +95,8 @@ inline void Narrow(DType type, const float* x, int64_t n, void* out) {
       return NarrowTo<DType::kF16>(x, n, out);
     case DType::kBF16:
       return NarrowTo<DType::kBF16>(x, n, out);
+    case DType::kI8:
+      return;
   }
 }
 
@@ -106,6 +108,8 @@ inline void Widen(DType type, const void* x, int64_t n, float* out) {
       return WidenFrom<DType::kF16>(x, n, out);
     case DType::kBF16:
       return WidenFrom<DType::kBF16>(x, n, out);
+    case DType::kI8:
+      return;
   }
 }
 
@@ -133,6 +137,8 @@ inline void DotRows(DType type, const void* rows, int64_t n, int64_t dim, const 
       return DotRowsOf<DType::kF16>(rows, n, dim, x, scores);
     case DType::kBF16:
       return DotRowsOf<DType::kBF16>(rows, n, dim, x, scores);
+    case DType::kI8:
+      return;
   }
 }
 
@@ -141,6 +147,7 @@ HWY_INLINE uint32_t Bf16Bits(float x) { return hn::GetLane(RoundToBf16(Splat(x))
 
 inline void PackKeys(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
                      void* panel) {
+  if (type == DType::kI8) return PackInt8Keys(rows, stride, n, head_dim, lane, panel);
   if (type == DType::kF32) {
     auto* out = static_cast<float*>(panel) + lane;
     for (int d = 0; d < head_dim; ++d) {
@@ -174,6 +181,7 @@ inline void PackKeys(DType type, const float* rows, int64_t stride, int n, int h
 
 inline void PackValues(DType type, const float* rows, int64_t stride, int n, int head_dim, int lane,
                        void* panel) {
+  if (type == DType::kI8) return PackInt8Values(rows, stride, n, head_dim, lane, panel);
   const int value_stride = ValueStride(head_dim);
   if (type == DType::kF32) {
     auto* out = static_cast<float*>(panel) + lane * value_stride;

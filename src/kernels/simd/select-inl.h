@@ -7,8 +7,13 @@ namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 
 // Channels d and d + 1 (d even) of lanes [lane, lane + kLanes) of a key panel.
 template <DType kType>
-HWY_INLINE void LoadChannels(const void* panel, int d, int lane, VecF& a, VecF& b) {
-  if constexpr (kType == DType::kBF16) {
+HWY_INLINE void LoadChannels(const void* panel, int head_dim, int d, int lane, VecF& a, VecF& b) {
+  if constexpr (kType == DType::kI8) {
+    const auto* in = static_cast<const int8_t*>(panel) + d * kPanelTokens + lane;
+    const VecF scale = LoadBf16(KeyScales(panel, head_dim) + d / kScaleBlock * kPanelTokens + lane);
+    a = hn::Mul(LoadI8(in), scale);
+    b = hn::Mul(LoadI8(in + kPanelTokens), scale);
+  } else if constexpr (kType == DType::kBF16) {
     LoadBf16Pairs(static_cast<const BFloat16*>(panel) + d * kPanelTokens + 2 * lane, a, b);
   } else {
     a = LoadAs<kType>(panel, d * kPanelTokens + lane);
@@ -24,7 +29,7 @@ HWY_INLINE void KeyRangeOf(const void* panel, int head_dim, int begin, int end, 
     VecF low_a = Splat(kInfinity), low_b = low_a, high_a = Splat(-kInfinity), high_b = high_a;
     for (int lane = 0; lane < kPanelTokens; lane += kLanes) {
       VecF a, b;
-      LoadChannels<kType>(panel, d, lane, a, b);
+      LoadChannels<kType>(panel, head_dim, d, lane, a, b);
       const VecI i = hn::Iota(kI32, lane);
       const auto inside = hn::RebindMask(
           kF32, hn::AndNot(hn::Lt(i, hn::Set(kI32, begin)), hn::Lt(i, hn::Set(kI32, end))));
@@ -52,6 +57,8 @@ inline void KeyRange(DType type, const void* panel, int head_dim, int begin, int
       return KeyRangeOf<DType::kF16>(panel, head_dim, begin, end, low, high);
     case DType::kBF16:
       return KeyRangeOf<DType::kBF16>(panel, head_dim, begin, end, low, high);
+    case DType::kI8:
+      return KeyRangeOf<DType::kI8>(panel, head_dim, begin, end, low, high);
   }
 }
 
@@ -67,8 +74,8 @@ HWY_INLINE void BoundRows(const PageBoundArgs& a, int row) {
     }
     for (int d = 0; d < a.head_dim; d += 2) {
       VecF high_a, high_b, low_a, low_b;
-      LoadChannels<kType>(a.high, d, lane, high_a, high_b);
-      LoadChannels<kType>(a.low, d, lane, low_a, low_b);
+      LoadChannels<kType>(a.high, a.head_dim, d, lane, high_a, high_b);
+      LoadChannels<kType>(a.low, a.head_dim, d, lane, low_a, low_b);
       for (int r = 0; r < R; ++r) {
         const int at = r * a.head_dim + d;
         sum[r][0] = hn::MulAdd(Splat(up[at]), high_a, sum[r][0]);
@@ -102,6 +109,8 @@ inline void PageBounds(const PageBoundArgs& a) {
       return PageBoundsOf<DType::kF16>(a);
     case DType::kBF16:
       return PageBoundsOf<DType::kBF16>(a);
+    case DType::kI8:
+      return;
   }
 }
 

@@ -1,7 +1,7 @@
 // The table of the kernels in this folder, for the instruction set of the including file.
 #pragma once
 
-#include "kernels/simd/attend-inl.h"
+#include "kernels/simd/attend_direct-inl.h"
 #include "kernels/simd/linear-inl.h"
 #include "kernels/simd/peak-inl.h"
 #include "kernels/simd/quant-inl.h"
@@ -17,6 +17,7 @@ constexpr KernelTable MakeTable(const char* isa) {
       .attend = Attend,
       .attend_scratch_floats = AttendScratchFloats,
       .column_sums = ColumnSums,
+      .diagonal_sums = DiagonalSums,
       .pack_keys = PackKeys,
       .pack_values = PackValues,
       .dot_rows = DotRows,

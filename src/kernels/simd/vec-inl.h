@@ -60,6 +60,12 @@ HWY_INLINE void StoreF16(VecF x, void* p) {
   hn::StoreU(hn::DemoteTo(half, x), half, static_cast<hwy::float16_t*>(p));
 }
 
+// kLanes consecutive int8 -> f32.
+HWY_INLINE VecF LoadI8(const int8_t* p) {
+  const hn::Rebind<int8_t, F32> bytes;
+  return hn::ConvertTo(kF32, hn::PromoteTo(kI32, hn::LoadU(bytes, p)));
+}
+
 // f32 -> bf16 bits in the low halves of 32-bit lanes; ties to even, a NaN stays a NaN.
 HWY_INLINE VecU RoundToBf16(VecF x) {
   const VecU u = hn::BitCast(kU32, x);

@@ -1,0 +1,254 @@
+#include "attention/methods/minference.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "attention/methods/a_shape.h"
+#include "attention/methods/dense.h"
+#include "attention/methods/prefill.h"
+#include "attention/select_top.h"
+#include "base/checked_math.h"
+
+namespace quarry {
+namespace {
+
+using Kind = HeadSelection::Kind;
+
+// Lives as long as a call: what it holds between calls is nothing.
+class MInferenceState final : public MethodState {
+ public:
+  std::unique_ptr<MethodState> Clone() const override {
+    return std::make_unique<MInferenceState>();
+  }
+  TokenPos Truncate(TokenPos n) override { return n; }
+  size_t size_bytes() const override { return 0; }
+
+  std::vector<HeadSelection> heads;  // empty: all dense
+  MInferenceObserver* observer = nullptr;
+};
+
+class MInference final : public AttentionMethod {
+ public:
+  explicit MInference(const MInferenceConfig& config) : config_(config) {}
+
+  std::string_view name() const override { return MInferenceConfig::kName; }
+
+  MethodNeeds needs() const override {
+    return {.planes = {PlaneRule::None(), PlaneRule::All(), PlaneRule::All()},
+            .exec_rows = kPrefillExecRows};
+  }
+
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    std::vector<std::string> reasons = CheckStartingLayer(config_.starting_layer, shape);
+    if (config_.patterns == nullptr) return reasons;
+    const PatternTable& t = *config_.patterns;
+    if (static_cast<int>(t.layers.size()) != shape.layers) {
+      reasons.push_back(fmt::format("pattern_file {} has {} layers, must have {} as the model has",
+                                    t.name, t.layers.size(), shape.layers));
+    }
+    if (t.heads() != shape.heads) {
+      reasons.push_back(fmt::format("pattern_file {} has {} heads, must have {} as the model has",
+                                    t.name, t.heads(), shape.heads));
+    }
+    return reasons;
+  }
+
+  std::unique_ptr<MethodState> NewState(const ModelShape&, DType, int) const override {
+    return std::make_unique<MInferenceState>();
+  }
+
+  void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
+            AttentionPlan& plan) const override {
+    auto& state = static_cast<MInferenceState&>(base);
+    if (in.first == in.call_begin) {
+      state.heads.clear();
+      if (IsSparse(in)) state.heads = Select(in, state.observer != nullptr, ctx);
+      if (state.observer != nullptr && !state.heads.empty()) {
+        state.observer->OnSelection(in, state.heads);
+      }
+    }
+    if (state.heads.empty()) return PlanDense(in, {0, in.shape->heads}, plan);
+    for (int h = 0; h < in.shape->heads; ++h) {
+      PlanHead(in, h, state.heads[static_cast<size_t>(h)], plan);
+    }
+    if (in.first + in.n_rows == in.call_end) state.heads = {};
+  }
+
+ private:
+  // A call of no more rows than estimate would cost as much to estimate as to attend.
+  bool IsSparse(const PlanInput& in) const {
+    return in.phase == Phase::kPrefill && in.layer >= config_.starting_layer &&
+           in.call_end - in.call_begin > kEstimateRows;
+  }
+
+  // Unset: sizes by coverage.
+  std::optional<HeadPattern> PatternOf(int layer, int head) const {
+    if (config_.patterns == nullptr) return std::nullopt;
+    HeadPattern pattern;
+    pattern.first = config_.vertical_size;
+    pattern.second = config_.slash_size;
+    const auto& layers = config_.patterns->layers;
+    if (layer < static_cast<int>(layers.size())) {
+      const auto& heads = layers[static_cast<size_t>(layer)];
+      if (const auto it = heads.find(head); it != heads.end()) pattern = it->second;
+    }
+    pattern.first = static_cast<int64_t>(static_cast<double>(pattern.first) * config_.ratio);
+    pattern.second = static_cast<int64_t>(static_cast<double>(pattern.second) * config_.ratio);
+    return pattern;
+  }
+
+  // Selections of all heads; empty if all are dense.
+  std::vector<HeadSelection> Select(const PlanInput& in, bool keep_mass, ExecContext& ctx) const {
+    std::vector<HeadSelection> heads(static_cast<size_t>(in.shape->heads));
+    std::vector<int> lines, blocks;
+    for (int h = 0; h < in.shape->heads; ++h) {
+      const std::optional<HeadPattern> p = PatternOf(in.layer, h);
+      HeadSelection& head = heads[static_cast<size_t>(h)];
+      if (!p) {
+        lines.push_back(h);
+        head.kind = Kind::kVerticalSlash;
+        continue;
+      }
+      switch (p->type) {
+        case HeadPatternType::kAShape:
+          if (p->second < in.call_end) {
+            head.kind = Kind::kAShape;
+            head.n_init = p->first;
+            head.n_local = std::max<int64_t>(1, p->second);
+          }
+          break;
+        case HeadPatternType::kBlockSparse:
+          if (config_.top_k < CeilDiv(in.call_end, kSlashBlock)) blocks.push_back(h);
+          break;
+        case HeadPatternType::kVerticalSlash: {
+          const LineCounts n = ClampLineCounts(p->first, p->second, in.call_end);
+          if (n.columns < in.call_end && n.distances < in.call_end) {
+            lines.push_back(h);
+            head.kind = Kind::kVerticalSlash;
+          }
+          break;
+        }
+      }
+    }
+    if (!lines.empty()) SelectLines(in, lines, keep_mass, ctx, heads);
+    if (!blocks.empty()) {
+      std::vector<HeadSelection> selected = SelectBlocks(in, config_.top_k, blocks, ctx);
+      for (size_t i = 0; i < blocks.size(); ++i) {
+        heads[static_cast<size_t>(blocks[i])] = std::move(selected[i]);
+      }
+    }
+    const bool dense = std::all_of(heads.begin(), heads.end(),
+                                   [](const HeadSelection& h) { return h.kind == Kind::kDense; });
+    return dense ? std::vector<HeadSelection>() : std::move(heads);
+  }
+
+  void SelectLines(const PlanInput& in, std::span<const int> of, bool keep_mass, ExecContext& ctx,
+                   std::vector<HeadSelection>& heads) const {
+    const TokenRange last = {in.call_end - kEstimateRows, in.call_end};
+    std::vector<LineMass> mass = ComputeLineMass(in, last, RotatedQueries(in, last, ctx), ctx);
+    ctx.threads().Run(static_cast<int64_t>(of.size()), [&](int64_t i, int) {
+      const auto h = static_cast<size_t>(of[static_cast<size_t>(i)]);
+      const std::optional<HeadPattern> p = PatternOf(in.layer, static_cast<int>(h));
+      heads[h].lines = p ? ChooseLines(mass[h], ClampLineCounts(p->first, p->second, in.call_end))
+                         : ChooseLinesByCoverage(mass[h], kEstimateRows, config_.coverage);
+      if (keep_mass) heads[h].mass = std::move(mass[h]);
+    });
+  }
+
+  static void PlanHead(const PlanInput& in, int h, const HeadSelection& s, AttentionPlan& plan) {
+    switch (s.kind) {
+      case Kind::kDense:
+        return PlanDense(in, {h, h + 1}, plan);
+      case Kind::kAShape:
+        return PlanAShape(in, {h, h + 1}, {0, in.n_rows}, s.n_init, s.n_local, plan);
+      case Kind::kVerticalSlash:
+        return PlanLines(in, h, s.lines, plan);
+      case Kind::kBlocks:
+        return PlanBlocks(in, h, s, plan);
+    }
+  }
+
+  // Row blocks start at the call's first row.
+  static void PlanLines(const PlanInput& in, int h, const Lines& lines, AttentionPlan& plan) {
+    const int list =
+        plan.AddColumnList(h / in.shape->group(), KvPlane::kRotatedKeys, lines.columns);
+    std::vector<TokenRange> ranges;
+    for (int row = 0; row < in.n_rows; row += static_cast<int>(kSlashBlock)) {
+      const int end = std::min(in.n_rows, row + static_cast<int>(kSlashBlock));
+      plan.Add({.heads = {h, h + 1},
+                .rows = {row, end},
+                .mask = Mask::Causal(),
+                .position = PositionRule::Absolute()});
+      SlashRanges(lines.distances, in.first + row + kSlashBlock, ranges);
+      for (const TokenRange& r : ranges) {
+        plan.AddSpan({r.begin, std::min<TokenPos>(r.end, in.first + end)});
+      }
+      // Distance 0 is always chosen, so that what no range covers is older than the row block.
+      plan.UseColumnList(list, in.first + row);
+    }
+  }
+
+  static void PlanBlocks(const PlanInput& in, int h, const HeadSelection& s, AttentionPlan& plan) {
+    const TokenPos origin = in.call_begin / kSlashBlock * kSlashBlock;
+    for (TokenPos p = in.first; p < in.first + in.n_rows;) {
+      const TokenPos end = std::min((p / kSlashBlock + 1) * kSlashBlock, in.first + in.n_rows);
+      plan.Add({.heads = {h, h + 1},
+                .rows = {static_cast<int>(p - in.first), static_cast<int>(end - in.first)},
+                .mask = Mask::Causal(),
+                .position = PositionRule::Absolute()});
+      const auto block = static_cast<size_t>((p - origin) / kSlashBlock);
+      for (size_t i = s.block_ptr[block]; i < s.block_ptr[block + 1]; ++i) {
+        const TokenPos begin = s.blocks[i] * kSlashBlock;
+        plan.AddSpan({begin, std::min(begin + kSlashBlock, end)});
+      }
+      p = end;
+    }
+  }
+
+  MInferenceConfig config_;
+};
+
+}  // namespace
+
+std::vector<HeadSelection> SelectBlocks(const PlanInput& in, int64_t top_k,
+                                        std::span<const int> heads, ExecContext& ctx) {
+  // The mean of a partial last block is taken over 64 rows as well: absent rows count as zeros. The
+  // queries' own divisor does not change an order.
+  const int dim = in.shape->head_dim;
+  const TokenPos origin = in.call_begin / kSlashBlock * kSlashBlock;
+  const std::vector<float> keys = SumKeyBlocks(in, kSlashBlock, in.call_end, ctx);
+  const std::vector<float> queries = SumQueryBlocks(in, origin, kSlashBlock, ctx);
+  const int64_t key_blocks = CeilDiv(in.call_end, kSlashBlock);
+  const int64_t row_blocks = CeilDiv(in.call_end - origin, kSlashBlock);
+  std::vector<HeadSelection> selections(heads.size());
+  ctx.threads().Run(static_cast<int64_t>(heads.size()), [&](int64_t i, int) {
+    const int h = heads[static_cast<size_t>(i)];
+    HeadSelection& s = selections[static_cast<size_t>(i)];
+    s.kind = Kind::kBlocks;
+    s.block_ptr.push_back(0);
+    std::vector<float> scores(static_cast<size_t>(key_blocks));
+    std::vector<int32_t> top;
+    for (int64_t row = 0; row < row_blocks; ++row) {
+      const int64_t candidates = origin / kSlashBlock + row + 1;
+      ctx.kernels().dot_rows(
+          DType::kF32, keys.data() + int64_t{h / in.shape->group()} * key_blocks * dim, candidates,
+          dim, queries.data() + (h * row_blocks + row) * dim, scores.data());
+      TopIndices(std::span(scores).first(static_cast<size_t>(candidates)), top_k, top);
+      s.blocks.insert(s.blocks.end(), top.begin(), top.end());
+      s.block_ptr.push_back(s.blocks.size());
+    }
+  });
+  return selections;
+}
+
+std::unique_ptr<const AttentionMethod> MakeMInference(const MInferenceConfig& c) {
+  return std::make_unique<MInference>(c);
+}
+
+void SetMInferenceObserver(MethodState& state, MInferenceObserver* observer) {
+  static_cast<MInferenceState&>(state).observer = observer;
+}
+
+}  // namespace quarry

@@ -1,0 +1,340 @@
+#include "cli/eval_command.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "cli/exit_code.h"
+#include "cli/io.h"
+#include "cli/lists.h"
+#include "cli/model_options.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "eval/evaluation.h"
+
+namespace quarry::cli {
+namespace {
+
+struct EvalCommandOptions {
+  ModelOptions model;  // what all methods share
+  std::vector<std::string> tasks, methods, configs, lengths, seeds, depths;
+  int64_t samples = 10;
+  int jobs = 1;
+  std::string wording = "auto";
+  bool chat = false;
+  std::string file;
+  std::string mode = "prefill";
+  std::string decode_tail;
+  std::string haystack, data;
+  std::string out = "quarry-eval";
+  bool json = false;
+  bool list = false;
+};
+
+// "LABEL=REST" or "REST", whose label is `fallback(REST)`.
+template <typename Fallback>
+std::pair<std::string, std::string> Labelled(const std::string& text, Fallback fallback) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {fallback(text), text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+struct NamedMethod {
+  std::string label;
+  ModelOptions options;
+  std::string overrides;
+};
+
+Result<std::vector<NamedMethod>> NameMethods(const EvalCommandOptions& o) {
+  std::vector<NamedMethod> named;
+  ModelOptions shared = o.model;
+  shared.set.clear();
+  std::vector<std::string> methods = SplitCommas(o.methods);
+  if (methods.empty() && o.configs.empty()) methods = {"dense"};
+  for (const std::string& text : methods) {
+    const auto [label, method] = Labelled(text, [](const std::string& s) { return s; });
+    NamedMethod m = {label, shared, ""};
+    const size_t plus = method.find('+');
+    if (plus == std::string::npos) {
+      m.options.method = method;
+    } else {
+      m.options.prefill = method.substr(0, plus);
+      m.options.decode = method.substr(plus + 1);
+    }
+    named.push_back(std::move(m));
+  }
+  for (const std::string& text : o.configs) {
+    const auto [label, path] = Labelled(
+        text, [](const std::string& s) { return std::filesystem::path(s).stem().string(); });
+    NamedMethod m = {label, shared, ""};
+    m.options.config = path;
+    Result<std::string> contents = ReadInput(path);
+    if (!contents.ok()) return contents.status();
+    m.overrides = std::move(*contents);
+    named.push_back(std::move(m));
+  }
+
+  for (const std::string& set : o.model.set) {
+    const std::string prefix = set.substr(0, std::min(set.find('.'), set.find('=')));
+    const auto own = std::find_if(named.begin(), named.end(),
+                                  [&](const NamedMethod& m) { return m.label == prefix; });
+    for (NamedMethod& m : named) {
+      if (own != named.end() && &*own != &m) continue;
+      const std::string value = own != named.end() ? set.substr(prefix.size() + 1) : set;
+      m.options.set.push_back(value);
+      m.overrides += "\n--set " + value;
+    }
+  }
+  return named;
+}
+
+Result<std::vector<eval::MethodRun>> ResolveMethods(const EvalCommandOptions& o,
+                                                    const LogSink& log) {
+  Result<std::vector<NamedMethod>> named = NameMethods(o);
+  if (!named.ok()) return named.status();
+  std::vector<eval::MethodRun> runs;
+  for (NamedMethod& m : *named) {
+    Result<ModelSetup> setup = Resolve(m.options, log);
+    if (!setup.ok()) return setup.status();
+    for (const std::string& layers : o.model.layers) m.overrides += "\n--layers " + layers;
+    EngineOptions& engine = setup->engine;
+    if (engine.tokenizer.empty()) engine.tokenizer = engine.model;
+    runs.push_back({m.label, m.overrides, std::move(engine)});
+  }
+  return runs;
+}
+
+// Folders that may hold the bundled data: of the model, of the program, and here.
+std::vector<std::filesystem::path> DataRoots(const std::string& model) {
+  std::vector<std::filesystem::path> roots;
+  const auto add_parents = [&](std::filesystem::path path, int levels) {
+    for (int i = 0; i < levels && !path.empty(); ++i) {
+      path = path.parent_path();
+      roots.push_back(path);
+    }
+  };
+  std::error_code error;
+  const auto folder = std::filesystem::weakly_canonical(model, error);
+  if (!error) add_parents(folder, 2);
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) add_parents(program, 4);
+  roots.push_back(std::filesystem::current_path(error));
+  return roots;
+}
+
+Result<eval::EvalOptions> MakeOptions(const EvalCommandOptions& o, const LogSink& log) {
+  eval::EvalOptions e;
+  for (const std::string& name : SplitCommas(o.tasks)) {
+    const Result<std::vector<const eval::EvalTask*>> tasks = eval::FindTasks(name);
+    if (!tasks.ok()) return tasks.status();
+    for (const eval::EvalTask* task : *tasks) {
+      if (std::find(e.tasks.begin(), e.tasks.end(), task) == e.tasks.end()) {
+        e.tasks.push_back(task);
+      }
+    }
+  }
+  if (e.tasks.empty()) {
+    return InvalidArgument("no task: name one or more; quarry eval --list shows them");
+  }
+  Result<std::vector<eval::MethodRun>> methods = ResolveMethods(o, log);
+  if (!methods.ok()) return methods.status();
+  e.methods = std::move(*methods);
+
+  Result<std::vector<int64_t>> lengths = ParseSizes("--lengths", o.lengths);
+  if (!lengths.ok()) return lengths.status();
+  e.lengths = std::move(*lengths);
+  if (e.lengths.empty()) {
+    const Result<ModelInfo> info = InspectModel(e.methods[0].engine.model);
+    if (!info.ok()) return info.status();
+    e.lengths = {info->native_context};
+  }
+  if (!o.seeds.empty()) {
+    const Result<std::vector<int64_t>> seeds = ParseSizes("--seeds", o.seeds);
+    if (!seeds.ok()) return seeds.status();
+    e.seeds.assign(seeds->begin(), seeds->end());
+  }
+  if (!o.depths.empty()) {
+    Result<std::vector<int64_t>> depths = ParseSizes("--depths", o.depths);
+    if (!depths.ok()) return depths.status();
+    e.depths = std::move(*depths);
+  }
+  if (!o.decode_tail.empty()) {
+    const Result<int64_t> tail = ParseSize("--decode-tail", o.decode_tail);
+    if (!tail.ok()) return tail.status();
+    e.decode_tail_bytes = *tail;
+  }
+  e.samples = o.samples;
+  e.jobs = o.jobs;
+  if (o.wording == "simple") e.wording = eval::Wording::kSimple;
+  if (o.wording == "original") e.wording = eval::Wording::kOriginal;
+  e.chat_prompts = o.chat;
+  e.text_file = o.file;
+  e.one_by_one = o.mode == "decode";
+  e.haystack = o.haystack;
+  e.roots = DataRoots(e.methods[0].engine.model);
+  e.data = o.data;
+  e.out = o.out;
+  e.log = log;
+  return e;
+}
+
+void PrintTasks(Output& out) {
+  out.Write("tasks\n");
+  for (const eval::EvalTask* task : eval::AllTasks()) {
+    out.Write(fmt::format("  {:<34} {}\n", task->name(), task->summary()));
+  }
+  out.Write(fmt::format("groups of them: {}\n", fmt::join(eval::GroupNames(), ", ")));
+}
+
+void PrintJson(const eval::Report& report, Output& out) {
+  for (const eval::ReportTable& table : report.tables) {
+    for (const eval::ReportRow& r : table.rows) {
+      nlohmann::ordered_json j = {{"task", table.task},
+                                  {"method", r.method},
+                                  {"parameters", r.parameters},
+                                  {"length", r.length},
+                                  {"samples", r.samples}};
+      if (r.samples > 0) {
+        j[table.is_perplexity ? "perplexity" : "accuracy"] = r.score;
+        if (!table.is_perplexity) j["interval"] = {r.interval.low, r.interval.high};
+        j["density"] = r.density;
+        if (r.coverage) j["coverage"] = *r.coverage;
+        j["prefill_tokens_per_second"] = r.prefill_tokens_per_second;
+        j["decode_tokens_per_second"] = r.decode_tokens_per_second;
+        j["kv_bytes"] = r.kv_bytes;
+        j["peak_rss_bytes"] = r.peak_rss_bytes;
+      }
+      if (r.no_memory) j["out_of_memory"] = true;
+      out.Write(j.dump() + "\n");
+    }
+  }
+}
+
+int Eval(const EvalCommandOptions& o) {
+  Output out;
+  if (o.list) {
+    PrintTasks(out);
+    return out.status().ok() ? kExitOk : Fail(out.status());
+  }
+  SignalWatcher signals;
+  ProgressLine progress;
+  const LogSink plain = StandardErrorLog();
+  const LogSink log = [&](LogLevel level, std::string_view line) {
+    progress.Clear();
+    plain(level, line);
+  };
+  Result<eval::EvalOptions> options = MakeOptions(o, log);
+  if (!options.ok()) return Fail(options.status());
+  Result<std::unique_ptr<eval::Evaluation>> prepared =
+      eval::Evaluation::Prepare(std::move(*options));
+  if (!prepared.ok()) return Fail(prepared.status());
+  eval::Evaluation& evaluation = **prepared;
+
+  signals.OnSignal([&] { evaluation.Cancel(); });
+  const Status status = evaluation.Run([&](const eval::EvalProgress& p) {
+    progress.Update(fmt::format("{} {}/{}", p.what, p.samples_done, p.samples), p.tokens_done,
+                    p.tokens, "tokens", p.seconds);
+  });
+  signals.OnSignal({});
+  progress.Clear();
+
+  const bool stopped = status.code() == StatusCode::kCancelled;
+  if (!status.ok() && !stopped) return Fail(status);
+  const Result<std::vector<std::filesystem::path>> files = evaluation.WriteFiles();
+  if (!files.ok()) return Fail(files.status());
+  if (o.json) {
+    PrintJson(evaluation.MakeReport(), out);
+  } else {
+    out.Write(eval::ToMarkdown(evaluation.MakeReport()));
+  }
+  if (!out.status().ok()) return Fail(out.status());
+  if (stopped) {
+    std::fprintf(stderr, "quarry: stopped; the same command goes on from here\n");
+    return kExitCancelled;
+  }
+  if (IsTerminal(STDERR_FILENO)) {
+    std::vector<std::string> names;
+    for (const auto& file : *files) names.push_back(file.filename().string());
+    log(LogLevel::kInfo, fmt::format("in {}: samples.jsonl, {}", o.out, fmt::join(names, ", ")));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddEvalCommand(CLI::App& app, int* exit_code) {
+  CLI::App* c = app.add_subcommand(
+      "eval", "retrieval and long-context tasks: accuracy beside density and speed, per method");
+  auto o = std::make_shared<EvalCommandOptions>();
+  c->add_option("tasks", o->tasks, "tasks or groups of tasks; --list shows them");
+  c->add_flag("--list", o->list, "list the tasks");
+  o->model.AddTo(*c);
+  // One method, one file: here there are several.
+  for (const char* name : {"--method", "--config", "--prefill", "--decode"}) {
+    c->remove_option(c->get_option(name));
+  }
+  c->remove_option(c->get_option("--max-context-warning"));
+  c->add_option("--methods", o->methods,
+                "methods to compare, with commas: METHOD, PREFILL+DECODE, NAME=METHOD (default: "
+                "dense)")
+      ->type_name("LIST");
+  c->add_option("-c,--config", o->configs,
+                "YAML file that is one more method to compare (repeatable)")
+      ->type_name("[NAME=]FILE")
+      ->allow_extra_args(false);
+  c->add_option("--lengths", o->lengths,
+                "tokens: 4K,16K or LOW:HIGH:COUNT (default: what the model was trained for)")
+      ->type_name("LIST");
+  c->add_option("--samples", o->samples, "per length and seed; of the needle task per depth too")
+      ->capture_default_str();
+  c->add_option("--seeds", o->seeds, "of the prompts (default: 42)")->type_name("LIST");
+  c->add_option("--depths", o->depths, "of the needle task, in percent (default: 0:100:10)")
+      ->type_name("LIST");
+  c->add_option("-j,--jobs", o->jobs, "samples at once, each with its share of the threads")
+      ->capture_default_str();
+  c->add_option("--wording", o->wording,
+                "original, simple, or auto: simple for models below 50 million parameters")
+      ->check(CLI::IsMember({"auto", "original", "simple"}))
+      ->capture_default_str();
+  c->add_flag("--chat", o->chat, "put raw prompts into the model's chat template");
+  c->add_option("-f,--file", o->file, "text of the perplexity task: .txt, or .jsonl with \"text\"");
+  c->add_option("--mode", o->mode,
+                "perplexity: prefill (all at once) or decode (a token at a time)")
+      ->check(CLI::IsMember({"prefill", "decode"}))
+      ->capture_default_str();
+  c->add_option("--decode-tail", o->decode_tail,
+                "feed the last BYTES of each prompt a token at a time (Quest's protocol: 400)")
+      ->type_name("BYTES");
+  c->add_option("--haystack", o->haystack,
+                "text that needles are hidden in (default: the bundled novel)")
+      ->type_name("FILE");
+  c->add_option("--data", o->data, "folder of official data: infinitebench/*.jsonl, ruler/*.txt")
+      ->type_name("FOLDER");
+  c->add_option("-o,--out", o->out, "folder for samples.jsonl, report.md and pictures")
+      ->capture_default_str();
+  c->add_flag("--json", o->json, "print a JSON object a row instead of Markdown");
+  c->footer(R"(Examples:
+  quarry eval passkey -m models/needle-5m --methods dense,inf-llm --lengths 2K,4K
+  quarry eval needle -m models/needle-5m-8k --methods dense,stream-llm --lengths 1K:8K:8 \
+              --samples 1 -o needle-8k
+  quarry eval niah,vt -m MODEL --methods few=inf-llm,many=inf-llm --set few.topk=4 \
+              --set many.topk=32 --lengths 16K --haystack essays.txt
+  quarry eval perplexity -m MODEL --file book.txt --methods dense,stream-llm --lengths 4K,16K
+
+The table goes to standard output. Every sample is written to OUT/samples.jsonl when it is done and
+never computed again: after Ctrl-C the same command goes on where it stopped. A changed setting is
+another experiment in the same file. --set NAME.key=value is for one method, --set key=value for
+all. docs/evaluation.md describes tasks, scores and columns.)");
+  c->callback([o, exit_code] { *exit_code = Eval(*o); });
+}
+
+}  // namespace quarry::cli
