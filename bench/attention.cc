@@ -219,7 +219,8 @@ struct Subject {
 };
 
 std::vector<Subject> Subjects(Phase phase) {
-  InfLlmConfig inf_llm = {.n_local = 4096, .mask = WindowMask::kStrict};
+  InfLlmConfig inf_llm;
+  inf_llm.mask = WindowMask::kStrict;
   InfQuestConfig inf_quest;
   if (phase == Phase::kPrefill) return {{"inf-llm", inf_llm}, {"inf-quest", inf_quest}};
   QuestConfig quest;
