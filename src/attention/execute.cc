@@ -586,8 +586,8 @@ class ExecuteStep {
         const float inverse = p.d[i] > 0 ? 1.0f / p.d[i] : 0.0f;
         for (int c = 0; c < dim_; ++c) out[c] = o[c] * inverse;
         if (in_.log_sums != nullptr) {
-          in_.log_sums[static_cast<int64_t>(tile.row + r) * in_.shape->heads +
-                       tile.kv_head * group_ + h] = p.m[i] + std::log(p.d[i]);
+          in_.log_sums[static_cast<int64_t>(tile.row + r) * in_.shape->heads + tile.head + h] =
+              p.m[i] + std::log(p.d[i]);
         }
       }
     }
