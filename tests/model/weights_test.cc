@@ -165,7 +165,7 @@ TEST(Weights, EveryTensorIsNeeded) {
     const Status wrong = LoadError(c);
     EXPECT_EQ(wrong.code(), StatusCode::kCorruptData);
     EXPECT_EQ(wrong.message(),
-              fmt::format("tensor {} has shape [{}], config.json implies [{}]", name,
+              fmt::format("tensor {} has shape [{}], the configuration implies [{}]", name,
                           fmt::join(c.tensors[name].shape, ", "), fmt::join(tensor.shape, ", ")));
   }
 }
