@@ -165,7 +165,7 @@ TEST(Weights, EveryTensorIsNeeded) {
     const Status wrong = LoadError(c);
     EXPECT_EQ(wrong.code(), StatusCode::kCorruptData);
     EXPECT_EQ(wrong.message(),
-              fmt::format("tensor {} has shape [{}], config.json implies [{}]", name,
+              fmt::format("tensor {} has shape [{}], the configuration implies [{}]", name,
                           fmt::join(c.tensors[name].shape, ", "), fmt::join(tensor.shape, ", ")));
   }
 }
@@ -175,8 +175,8 @@ TEST(Weights, ATensorOfTheWrongRank) {
   TinyCheckpoint c = TinyLlama(rng);
   c.tensors["model.layers.1.self_attn.o_proj.weight"].shape = {1024};
   EXPECT_EQ(LoadError(c).message(),
-            "tensor model.layers.1.self_attn.o_proj.weight has shape [1024], config.json implies "
-            "[32, 32]");
+            "tensor model.layers.1.self_attn.o_proj.weight has shape [1024], the configuration "
+            "implies [32, 32]");
 }
 
 TEST(Weights, AnElementTypeThatIsNotComputedWith) {
@@ -199,14 +199,12 @@ TEST(Weights, ShapesThatTheDecoderDoesNotCompute) {
   Rng rng(7);
   TinyCheckpoint c = TinyLlama(rng);
   c.config["head_dim"] = 12;
-  EXPECT_EQ(LoadError(c).message(),
-            "config.json: head_dim is 12, must be a multiple of 8 up to 256");
+  EXPECT_EQ(LoadError(c).message(), "head_dim is 12, must be a multiple of 8 up to 256");
   c.config["head_dim"] = 264;
   EXPECT_EQ(LoadError(c).code(), StatusCode::kUnsupported);
   c = TinyLlama(rng);
   c.config["intermediate_size"] = 47;
-  EXPECT_EQ(LoadError(c).message(),
-            "config.json: hidden_size 32 and intermediate_size 47 must be even");
+  EXPECT_EQ(LoadError(c).message(), "hidden_size 32 and intermediate_size 47 must be even");
 }
 
 TEST(Weights, ComparesWhatThereIsWithWhatIsRead) {
