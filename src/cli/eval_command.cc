@@ -31,6 +31,7 @@ struct EvalCommandOptions {
   int jobs = 1;
   std::string wording = "auto";
   bool chat = false;
+  bool coverage = false;
   std::string file;
   std::string mode = "prefill";
   std::string decode_tail;
@@ -177,6 +178,7 @@ Result<eval::EvalOptions> MakeOptions(const EvalCommandOptions& o, const LogSink
   if (o.wording == "simple") e.wording = eval::Wording::kSimple;
   if (o.wording == "original") e.wording = eval::Wording::kOriginal;
   e.chat_prompts = o.chat;
+  e.measure_coverage = o.coverage;
   e.text_file = o.file;
   e.one_by_one = o.mode == "decode";
   e.haystack = o.haystack;
@@ -306,6 +308,8 @@ void AddEvalCommand(CLI::App& app, int* exit_code) {
       ->check(CLI::IsMember({"auto", "original", "simple"}))
       ->capture_default_str();
   c->add_flag("--chat", o->chat, "put raw prompts into the model's chat template");
+  c->add_flag("--coverage", o->coverage,
+              "measure the share of the true attention that was kept; costs time");
   c->add_option("-f,--file", o->file, "text of the perplexity task: .txt, or .jsonl with \"text\"");
   c->add_option("--mode", o->mode,
                 "perplexity: prefill (all at once) or decode (a token at a time)")

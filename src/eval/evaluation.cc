@@ -203,6 +203,7 @@ Status Evaluation::MakeSettings() {
         j["text"] = text.empty() ? haystack_->fingerprint() : text;
         j["one_by_one"] = context_.one_by_one;
       }
+      if (options_.measure_coverage) j["coverage"] = true;
       if (!options_.data.empty()) j["data"] = options_.data.string();
       const std::string canonical = j.dump();
       settings_[{task, m}] = Fingerprint(canonical);

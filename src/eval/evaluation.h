@@ -47,6 +47,7 @@ struct EvalOptions {
   std::string text_file;  // of perplexity
   bool one_by_one = false;
   int64_t decode_tail_bytes = 0;
+  bool measure_coverage = false;   // costs time: the speeds are then no measure
   std::filesystem::path haystack;  // empty: the bundled novel, looked for in `roots`
   std::vector<std::filesystem::path> roots;
   std::filesystem::path data;  // official data files

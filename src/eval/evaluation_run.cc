@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <cmath>
 #include <future>
 #include <thread>
-#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -28,24 +26,6 @@ Result<int64_t> TailTokens(const Tokenizer& tokenizer, std::span<const TokenId> 
     ++n;
   }
   return n;
-}
-
-// Engines that measure how much of the attention a selection kept say so in these fields.
-template <typename Request>
-void AskForCoverage(Request& request) {
-  if constexpr (requires { request.measure_coverage = true; }) request.measure_coverage = true;
-}
-
-template <typename Answer>
-std::optional<double> CoverageOf(const Answer& answer) {
-  if constexpr (requires { answer.coverage.has_value(); }) {
-    if (answer.coverage) return static_cast<double>(*answer.coverage);
-  } else if constexpr (requires { static_cast<double>(answer.coverage); }) {
-    if (std::isfinite(answer.coverage) && answer.coverage >= 0) {
-      return static_cast<double>(answer.coverage);
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -178,7 +158,7 @@ Status Evaluation::RunSample(const Cell& cell, const Sample& sample, Engine& eng
     request.decode_tail = *tail;
   }
   request.prompt = std::move(prompt->tokens);
-  AskForCoverage(request);
+  request.measure_coverage = options_.measure_coverage;
   const GenerateResult result = Generate(engine, std::move(request), cell);
   if (!result.status.ok()) return result.status;
 
@@ -201,7 +181,7 @@ Status Evaluation::RunSample(const Cell& cell, const Sample& sample, Engine& eng
   r.prefill_seconds = result.prefill_seconds;
   r.decode_seconds = result.decode_seconds;
   r.density = result.density;
-  r.coverage = CoverageOf(result);
+  r.coverage = result.coverage;
   r.kv_bytes = result.kv_bytes;
   r.peak_rss_bytes = result.peak_rss_bytes;
   r.stop_reason = StopReasonName(result.stop_reason);

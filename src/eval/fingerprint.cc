@@ -27,8 +27,14 @@ std::string Fingerprint(std::string_view text) { return Sha256Hex(text).substr(0
 Result<std::string> ModelFingerprint(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
+  const bool one_file = std::filesystem::is_regular_file(folder, error);
+  if (one_file) files.push_back(folder);
+  error.clear();
+  for (std::filesystem::directory_iterator
+           it = one_file ? std::filesystem::directory_iterator()
+                         : std::filesystem::directory_iterator(folder, error),
+           end;
+       !error && it != end; it.increment(error)) {
     if (IsPart(it->path())) files.push_back(it->path());
   }
   if (error) return NotFound(fmt::format("{}: {}", folder.string(), error.message()));

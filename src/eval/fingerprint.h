@@ -12,8 +12,9 @@ namespace quarry::eval {
 // The first 16 hex digits of SHA-256.
 std::string Fingerprint(std::string_view text);
 
-// Of a model folder: config.json, the tokenizer's files, and of each weights file its size and its
-// first and last MiB. Reading all of a large model would take minutes.
+// Of a model: a file's size and its first and last MiB; of a folder config.json, the tokenizer's
+// files, and of each weights file its size and its first and last MiB. Reading all of a large model
+// would take minutes.
 Result<std::string> ModelFingerprint(const std::filesystem::path& folder);
 
 }  // namespace quarry::eval
