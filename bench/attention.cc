@@ -1,8 +1,9 @@
 // bench_attention: one attention layer at depth, every method beside dense attention in the same
 // run.
 //
-// Workload: random keys and values in f16, heads of 64 or 128, grouped; every query points at one
-// key of the past and has noise, so that attention has something to find. At each depth N
+// Workload: keys in runs of 64 that are alike, random values, f16, heads of 64 or 128, grouped;
+// every query points at one key of the past and has noise, so that attention has something to find.
+// At each depth N
 //   decode    one token after N - 1 others: milliseconds, bytes of keys and values attended (and of
 //             summaries read) against the measured read bandwidth
 //   prefill   512 tokens after N - 512 others, dense and the memory methods: FLOPs of the attended
@@ -59,7 +60,15 @@ Data MakeData(const Options& o, int64_t tokens) {
   const auto noise = [&] { return static_cast<float>(2 * rng.Uniform() - 1); };
   d.k.resize(static_cast<size_t>(tokens * d.kv_width()));
   d.v.resize(d.k.size());
-  for (float& x : d.k) x = 2 * noise();
+  // Neighbours are alike, as keys of a text are: runs of 64 tokens share a centre.
+  std::vector<float> centre(static_cast<size_t>(d.kv_width()));
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t i = 0; i < d.kv_width(); ++i) {
+      float& c = centre[static_cast<size_t>(i)];
+      if (t % 64 == 0) c = 2 * noise();
+      d.k[static_cast<size_t>(t * d.kv_width() + i)] = c + 0.5f * noise();
+    }
+  }
   for (float& x : d.v) x = noise();
   d.q.resize(static_cast<size_t>(tokens * d.q_width()));
   for (int64_t t = 0; t < tokens; ++t) {

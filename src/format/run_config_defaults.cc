@@ -88,6 +88,8 @@ AttentionConfig SuggestAttentionConfig(const AttentionConfig& method, int64_t na
     fit(*c);
     c->n_init = std::min<int64_t>(c->n_init, c->n_local / 8);
     c->exc_block_size = std::min<int64_t>(c->exc_block_size, std::max<int64_t>(1, c->n_local / 8));
+    c->read_budget = std::min<int64_t>(c->read_budget, c->n_local / 4);
+    c->answer_budget = std::max(c->page_size, std::min<int64_t>(c->answer_budget, c->n_local / 2));
   }
   if (auto* c = std::get_if<QLlmConfig>(&config)) memory(*c);
   return config;
