@@ -29,7 +29,8 @@ class AShape final : public AttentionMethod {
 
   void Plan(const PlanInput& in, MethodState&, ExecContext&, AttentionPlan& plan) const override {
     const IndexRange heads = {0, in.shape->heads};
-    if (in.phase == Phase::kDecode || in.layer < config_.starting_layer) return PlanDense(in, heads, plan);
+    if (in.phase == Phase::kDecode || in.layer < config_.starting_layer)
+      return PlanDense(in, heads, plan);
     const TokenPos end = in.hints.prompt_end == 0 ? in.call_end : in.hints.prompt_end;
     // At least the prompt's first row keeps the A-shape.
     const TokenPos last = end - std::min<int64_t>(n_last_, end - 1);

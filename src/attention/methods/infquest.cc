@@ -126,7 +126,7 @@ class InfQuest final : public AttentionMethod {
     const int units = PageUnits(*in.shape, config_.group_score);
     Scratch::Scope scope(ctx.scratch());
     const PageBounds bounds =
-        BoundPages(state.pages, *in.shape, MeanQuery(in, ctx), first + n, ctx);
+        BoundPages(state.pages, *in.shape, MeanQuery(in, ctx), first, first + n, ctx);
     state.selected.resize(static_cast<size_t>(units));
     ctx.threads().Run(units, [&](int64_t unit, int worker) {
       std::vector<int32_t>& out = state.selected[static_cast<size_t>(unit)];

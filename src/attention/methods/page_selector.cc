@@ -28,13 +28,14 @@ const float* Combine(const float* scores, int group, int64_t stride, int64_t n, 
 
 }  // namespace
 
-PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q, int64_t n,
-                      ExecContext& ctx) {
+PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q,
+                      int64_t first, int64_t end, ExecContext& ctx) {
   const int dim = shape.head_dim;
   const int group = shape.group();
   const auto width = static_cast<size_t>(shape.heads * dim);
-  const int64_t panels = CeilDiv(n, QuestPages::kPagesPerPanel);
-  const int64_t stride = panels * QuestPages::kPagesPerPanel;
+  const int64_t skip = first / QuestPages::kPagesPerPanel;
+  const int64_t panels = CeilDiv(end, QuestPages::kPagesPerPanel) - skip;
+  const int64_t stride = (skip + panels) * QuestPages::kPagesPerPanel;
   float* scores = ctx.scratch().Take<float>(static_cast<size_t>(shape.heads * stride)).data();
   float* up = ctx.scratch().Take<float>(width).data();
   float* down = ctx.scratch().Take<float>(width).data();
@@ -50,8 +51,8 @@ PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const fl
                   .rows = group,
                   .up = up + head * group * dim,
                   .down = down + head * group * dim,
-                  .panel_begin = cut.begin,
-                  .panel_end = cut.end},
+                  .panel_begin = skip + cut.begin,
+                  .panel_end = skip + cut.end},
                  ctx.kernels(), scores + head * group * stride, stride);
   });
   return {scores, stride};

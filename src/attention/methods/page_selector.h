@@ -12,16 +12,17 @@
 
 namespace quarry {
 
-// Scores of the first so many pages for every query head: [heads][stride].
+// Scores of pages for every query head: [heads][stride], page p at p.
 struct PageBounds {
   const float* scores = nullptr;
   int64_t stride = 0;
 };
 
-// Bounds of pages [0, n), spread over the pool. `q`: [heads][head_dim], rotated as it is to meet
-// the pages' keys. The result lies in ctx.scratch(), in the caller's scope.
-PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q, int64_t n,
-                      ExecContext& ctx);
+// Bounds of pages [first, end), spread over the pool; what lies before them is not written. `q`:
+// [heads][head_dim], rotated as it is to meet the pages' keys. The result lies in ctx.scratch(), in
+// the caller's scope.
+PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q,
+                      int64_t first, int64_t end, ExecContext& ctx);
 
 // Query heads with a list of their own: all of them, or one for a KV head.
 inline int PageUnits(const ModelShape& shape, QuestGroup group) {

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "attention/methods/page_selector.h"
 #include "base/checked_math.h"
 #include "kernels/panel.h"
 
 namespace quarry {
 namespace {
 
-// Panels of pages that a thread scores at once.
-constexpr int64_t kPanelsPerPiece = 32;
 // The evaluation path keeps this many pages whatever the budget.
 constexpr int64_t kEvalFloor = 3;
 
@@ -138,20 +137,15 @@ class Quest final : public AttentionMethod {
   void Select(const PlanInput& in, int row, const Budget& budget, QuestState& state,
               ExecContext& ctx) const {
     const ModelShape& shape = *in.shape;
-    const bool per_head = config_.group_score == QuestGroup::kPerHead;
-    const int units = per_head ? shape.heads : shape.kv_heads;
-    const int group = per_head ? 1 : shape.group();
+    const int units = PageUnits(shape, config_.group_score);
     Scratch::Scope scope(ctx.scratch());
 
-    const int64_t pages =
-        state.observer == nullptr ? budget.first + budget.candidates : state.pages.pages();
-    const int64_t stride = CeilDiv(pages, QuestPages::kPagesPerPanel) * QuestPages::kPagesPerPanel;
-    float* bounds = nullptr;
-    if (budget.best > 0 || state.observer != nullptr) {
-      bounds = ctx.scratch().Take<float>(static_cast<size_t>(shape.heads * stride)).data();
-      const int64_t skip =
-          state.observer == nullptr ? budget.first / QuestPages::kPagesPerPanel : 0;
-      Bound(in, row, skip, stride, state.pages, ctx, bounds);
+    const bool watched = state.observer != nullptr;
+    const int64_t pages = watched ? state.pages.pages() : budget.first + budget.candidates;
+    PageBounds bounds;
+    if (budget.best > 0 || watched) {
+      bounds = BoundPages(state.pages, shape, Rotated(in, row, ctx), watched ? 0 : budget.first,
+                          pages, ctx);
     }
 
     state.selected.resize(static_cast<size_t>(units));
@@ -164,74 +158,32 @@ class Quest final : public AttentionMethod {
       }
       out.resize(static_cast<size_t>(budget.best + (budget.last ? 1 : 0)));
       if (budget.last) out.back() = static_cast<int32_t>(state.pages.pages() - 1);
-      if (budget.best == 0) return;
-      Scratch::Scope inner(ctx.scratch(worker));
-      const float* scores = bounds + unit * group * stride + budget.first;
-      if (group > 1) scores = Combine(scores, group, stride, budget.candidates, ctx, worker);
-      ctx.kernels().top_k(scores, budget.candidates, budget.best, out.data());
-      for (int64_t i = 0; i < budget.best; ++i) {
-        out[static_cast<size_t>(i)] += static_cast<int32_t>(budget.first);
-      }
+      BestPages(bounds, shape, config_.group_score, unit, budget.first, budget.candidates,
+                budget.best, ctx, worker, out.data());
     });
-    if (state.observer != nullptr) {
-      state.observer->OnStep({.layer = in.layer,
-                              .query = in.first + row,
-                              .pages = pages,
-                              .bounds = {bounds, static_cast<size_t>(shape.heads * stride)},
-                              .stride = stride,
-                              .selected = state.selected});
+    if (watched) {
+      state.observer->OnStep(
+          {.layer = in.layer,
+           .query = in.first + row,
+           .pages = pages,
+           .bounds = {bounds.scores, static_cast<size_t>(shape.heads * bounds.stride)},
+           .stride = bounds.stride,
+           .selected = state.selected});
     }
   }
 
-  // Bounds of the first `stride` pages but for `skip` panels, for every query head.
-  void Bound(const PlanInput& in, int row, int64_t skip, int64_t stride, const QuestPages& summary,
-             ExecContext& ctx, float* bounds) const {
+  // The row's queries, rotated to where they stand: [heads][head_dim].
+  static const float* Rotated(const PlanInput& in, int row, ExecContext& ctx) {
     const int dim = in.shape->head_dim;
-    const int group = in.shape->group();
-    const auto width = static_cast<size_t>(in.shape->heads * dim);
-    float* up = ctx.scratch().Take<float>(width).data();
-    float* down = ctx.scratch().Take<float>(width).data();
+    float* q = ctx.scratch().Take<float>(static_cast<size_t>(in.shape->heads * dim)).data();
     const auto half = static_cast<size_t>(in.rope->pairs());
     float* cos = ctx.scratch().Take<float>(half).data();
     float* sin = ctx.scratch().Take<float>(half).data();
     in.rope->Angles(in.first + row, 1, cos, sin);
     for (int h = 0; h < in.shape->heads; ++h) {
-      float* q = up + h * dim;
-      in.rope->Rotate(ctx.kernels(), in.q_row(row) + h * dim, cos, sin, q);
-      for (int d = 0; d < dim; ++d) {
-        down[h * dim + d] = std::min(q[d], 0.0f);
-        q[d] = std::max(q[d], 0.0f);
-      }
+      in.rope->Rotate(ctx.kernels(), in.q_row(row) + h * dim, cos, sin, q + h * dim);
     }
-    const int64_t panels = stride / QuestPages::kPagesPerPanel - skip;
-    const int64_t cuts = CeilDiv(panels, kPanelsPerPiece);
-    ctx.threads().Run(cuts * in.shape->kv_heads, [&](int64_t piece, int) {
-      const int head = static_cast<int>(piece % in.shape->kv_heads);
-      const Slice cut = SliceOf(panels, cuts, piece / in.shape->kv_heads);
-      summary.Bounds({.kv_head = head,
-                      .rows = group,
-                      .up = up + head * group * dim,
-                      .down = down + head * group * dim,
-                      .panel_begin = skip + cut.begin,
-                      .panel_end = skip + cut.end},
-                     ctx.kernels(), bounds + head * group * stride, stride);
-    });
-  }
-
-  // One score a page for the query heads of a group: their mean up to a factor, or their largest.
-  const float* Combine(const float* bounds, int group, int64_t stride, int64_t n, ExecContext& ctx,
-                       int worker) const {
-    float* out = ctx.scratch(worker).Take<float>(static_cast<size_t>(n)).data();
-    std::copy_n(bounds, n, out);
-    for (int h = 1; h < group; ++h) {
-      const float* next = bounds + h * stride;
-      if (config_.group_score == QuestGroup::kMean) {
-        ctx.kernels().add(next, n, out);
-      } else {
-        for (int64_t i = 0; i < n; ++i) out[i] = std::max(out[i], next[i]);
-      }
-    }
-    return out;
+    return q;
   }
 
   QuestConfig config_;
