@@ -308,6 +308,36 @@ TEST(RunCommand, PhasesAndLayersHaveTheirOwnMethods) {
   EXPECT_NE(refused.err.find("must both be inf-llm"), std::string::npos) << refused.err;
 }
 
+TEST(RunCommand, AutoChoosesByLengthAndSaysSo) {
+  const ProcessResult brief = QuarryRun({"--method", "auto", "-p", kPassKey, "-n", "16"});
+  EXPECT_EQ(brief.exit_code, 0) << brief.err;
+  EXPECT_EQ(brief.out, "53817\n");
+  EXPECT_NE(brief.err.find("reading with dense"), std::string::npos) << brief.err;
+  std::string text;
+  for (int i = 0; i < 600; ++i) text += "The grass is green. The sky is blue. ";
+  const ProcessResult lengthy =
+      QuarryRun({"--method", "auto", "-n", "16", "-"}, {.input = text + kPassKey});
+  EXPECT_EQ(lengthy.out, "53817\n");
+  EXPECT_NE(lengthy.err.find("reading with inf-quest"), std::string::npos) << lengthy.err;
+}
+
+TEST(RunCommand, CoverageIsAShareAndDenseHasAllOfIt) {
+  std::string text;
+  for (int i = 0; i < 120; ++i) text += "The grass is green. The sky is blue. ";
+  const auto coverage = [&](const std::string& method) {
+    const ProcessResult r =
+        QuarryRun({"--json", "--coverage", "--method", method, "--set",
+                   method == "quest" ? "token_budget=64" : "chunk_size=256", "-"},
+                  {.input = text + kPassKey});
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return nlohmann::json::parse(r.out).at("coverage");
+  };
+  EXPECT_NEAR(coverage("dense").get<double>(), 1, 1e-5);
+  EXPECT_LT(coverage("quest").get<double>(), 0.9999);
+  EXPECT_GT(coverage("quest").get<double>(), 0.2);
+  EXPECT_TRUE(coverage("stream-llm").is_null());
+}
+
 TEST(RunCommand, InvalidUtf8IsReadAsReplacementCharacters) {
   const ProcessResult r = QuarryRun({"-"}, {.input = "\xff\xfe broken \xe2\x82 " + kPassKey});
   EXPECT_EQ(r.exit_code, 0) << r.err;
