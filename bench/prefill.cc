@@ -6,7 +6,8 @@
 // is selection and attention, and the structure is in the vectors.
 //
 // Each row: density, error of the output against dense (relative L2), time to select and to attend,
-// speed-up over dense, and its share of the ideal 1 / density. Timed once: seconds, not microseconds.
+// speed-up over dense, and its share of the ideal 1 / density. Timed once: seconds, not
+// microseconds.
 //
 //   bench_prefill [--tokens N] [--heads N] [--kv-heads N] [--threads N] [--json FILE]
 
@@ -215,10 +216,10 @@ int Main(const Options& o) {
       {"flexprefill 0.95", flex95},
       {"flexprefill 0.9, coverage", coverage}};
 
-  Table table(fmt::format("{}, {} kernels, {} threads: {} tokens, {} heads of {}, {} KV heads, f16, "
-                          "dense {:.2f} s",
-                          CpuName(), (*kernels)->isa, o.threads, o.tokens, o.heads, kDim,
-                          o.kv_heads, dense_s));
+  Table table(fmt::format(
+      "{}, {} kernels, {} threads: {} tokens, {} heads of {}, {} KV heads, f16, "
+      "dense {:.2f} s",
+      CpuName(), (*kernels)->isa, o.threads, o.tokens, o.heads, kDim, o.kv_heads, dense_s));
   for (const auto& [name, config] : methods) {
     const Result r = Run(config, data, ctx);
     const double total = r.select_s + r.attend_s;

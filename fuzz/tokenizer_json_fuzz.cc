@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "quarry/tokenizer.h"
+
 #include "base/check.h"
 #include "base/utf8.h"
-#include "quarry/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using quarry::TokenId;

@@ -7,8 +7,8 @@ namespace quarry {
 
 // Highest resident set size of this process so far; mapped files that were read count.
 uint64_t PeakRssBytes();
-// Gives freed memory back and makes PeakRssBytes start over from now. False where the system cannot (it is Linux's
-// /proc/self/clear_refs).
+// Gives freed memory back and makes PeakRssBytes start over from now. False where the system cannot
+// (it is Linux's /proc/self/clear_refs).
 bool ResetPeakRss();
 // Resident set size now; 0 if the system does not tell.
 uint64_t CurrentRssBytes();

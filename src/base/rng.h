@@ -33,9 +33,7 @@ class Rng {
   // Uniform in [0, 1), 53 random bits.
   double Uniform() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
   // Uniform in [0, n). REQUIRES: n > 0. The bias is below n / 2^64.
-  uint64_t Below(uint64_t n) {
-    return Next() % n;
-  }
+  uint64_t Below(uint64_t n) { return Next() % n; }
 
  private:
   static uint64_t Rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }

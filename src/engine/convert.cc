@@ -1,5 +1,4 @@
 #include "quarry/convert.h"
-#include "quarry/tokenizer.h"
 
 #include <algorithm>
 #include <new>
@@ -7,6 +6,8 @@
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "quarry/tokenizer.h"
 
 #include "engine/gguf_metadata.h"
 #include "format/gguf_config.h"

@@ -5,9 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "base/rng.h"
 #include "quarry/sampling.h"
 #include "quarry/types.h"
+
+#include "base/rng.h"
 
 namespace quarry {
 

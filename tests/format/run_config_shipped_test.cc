@@ -184,8 +184,9 @@ TEST(ShippedFiles, EveryMemoryConfigurationLoads) {
     EXPECT_EQ(config->chunk_size, f.chunk);
     EXPECT_EQ(config->rope_base, static_cast<double>(f.base));
     EXPECT_EQ(MethodName(config->attention.methods.prefill), f.type);
-    const InfLlmConfig& a = f.type == "qllm" ? std::get<QLlmConfig>(config->attention.methods.prefill)
-                                             : std::get<InfLlmConfig>(config->attention.methods.prefill);
+    const InfLlmConfig& a = f.type == "qllm"
+                                ? std::get<QLlmConfig>(config->attention.methods.prefill)
+                                : std::get<InfLlmConfig>(config->attention.methods.prefill);
     EXPECT_EQ(a.block_size, f.block_size);
     EXPECT_EQ(a.n_init, f.n_init);
     EXPECT_EQ(a.n_local, f.n_local);

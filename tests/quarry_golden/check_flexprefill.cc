@@ -64,7 +64,8 @@ class FlexCase : public FlexPrefillObserver {
     OneLayer layer(config_, shape_, DType::kF32, 10000, 0);
     SetFlexPrefillObserver(layer.state(), this);
     std::vector<float> out = layer.Call(q.data(), k_.f32.data(), v_.f32.data(), tokens_);
-    if (const auto scale = Optional<double>(case_, "softmax_scale")) out = Rescaled(q, *scale, layer);
+    if (const auto scale = Optional<double>(case_, "softmax_scale"))
+      out = Rescaled(q, *scale, layer);
     compare_.NearArray("out", Reordered(out, false), 2e-5);
     if (Optional<bool>(case_, "dense_fallback").value_or(!compare_.Exists("block_idx"))) {
       compare_.Exact("dense fallback", heads_.empty(), true);
@@ -79,8 +80,8 @@ class FlexCase : public FlexPrefillObserver {
   }
 
  private:
-  // The engine's heads are grouped by KV head; interleaved ones are renumbered. [tokens][heads][dim]
-  // to the engine's order, or back from it.
+  // The engine's heads are grouped by KV head; interleaved ones are renumbered.
+  // [tokens][heads][dim] to the engine's order, or back from it.
   int VectorHead(int engine_head) const {
     if (!interleave_) return engine_head;
     return engine_head % shape_.group() * shape_.kv_heads + engine_head / shape_.group();

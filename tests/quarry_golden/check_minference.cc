@@ -161,13 +161,13 @@ void CheckPooledScores(PrefilledLayer& layer, const Inputs& in, Comparison& c) {
         for (int64_t d = 0; d < dim; ++d) {
           const double x =
               static_cast<double>(queries[static_cast<size_t>((h * blocks + m) * dim + d)]) *
-              static_cast<double>(keys[static_cast<size_t>(
-                  (h / in.shape.group() * blocks + n) * dim + d)]);
+              static_cast<double>(
+                  keys[static_cast<size_t>((h / in.shape.group() * blocks + n) * dim + d)]);
           score += x / (kSlashBlock * kSlashBlock);
           size += std::abs(x) / (kSlashBlock * kSlashBlock);
         }
-        c.Near("pooled_score", score, want.f64.at(static_cast<size_t>((h * blocks + m) * blocks + n)),
-               kScore * size);
+        c.Near("pooled_score", score,
+               want.f64.at(static_cast<size_t>((h * blocks + m) * blocks + n)), kScore * size);
       }
     }
   }
@@ -194,8 +194,9 @@ void CheckBlockSparse(const Inputs& in, const std::string& suffix, int64_t top_k
     const HeadSelection& s = selected[static_cast<size_t>(h)];
     for (int64_t m = 0; m < blocks; ++m) {
       const auto row = static_cast<size_t>(m);
-      const std::vector<int64_t> got(s.blocks.begin() + static_cast<ptrdiff_t>(s.block_ptr[row]),
-                                     s.blocks.begin() + static_cast<ptrdiff_t>(s.block_ptr[row + 1]));
+      const std::vector<int64_t> got(
+          s.blocks.begin() + static_cast<ptrdiff_t>(s.block_ptr[row]),
+          s.blocks.begin() + static_cast<ptrdiff_t>(s.block_ptr[row + 1]));
       CheckPadded("block_index" + suffix, got, c.Load("block_index" + suffix), h * blocks + m, c);
     }
   }

@@ -40,7 +40,8 @@ NpyArray ReadNpy(const std::filesystem::path& path) {
       out.shape.push_back(std::stoll(part));
   }
   const auto n = static_cast<size_t>(out.size());
-  if (bytes.size() != 10 + header_size + item * n) throw fail("data of another size than its shape");
+  if (bytes.size() != 10 + header_size + item * n)
+    throw fail("data of another size than its shape");
   const char* data = bytes.data() + 10 + header_size;
   if (descr == "<f4") {
     out.f32.resize(n);

@@ -62,8 +62,8 @@ std::vector<int64_t> PrefilledLayer::KeyCounts() {
           const TokenPos p = first + row;
           int64_t n = single;
           for (const TokenRange& span : plan.spans(s)) {
-            n += std::max<int64_t>(0, std::min(span.end, s.mask.hi(p)) -
-                                          std::max(span.begin, s.mask.lo(p)));
+            n += std::max<int64_t>(
+                0, std::min(span.end, s.mask.hi(p)) - std::max(span.begin, s.mask.lo(p)));
           }
           counts[static_cast<size_t>(h * int64_t{tokens_} + p)] += n;
         }

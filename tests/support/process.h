@@ -13,11 +13,11 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  std::string input = {};                // for standard input
+  std::string input = {};                     // for standard input
   std::vector<std::string> environment = {};  // "NAME=value", added
-  bool close_output = false;             // its standard output is a pipe nobody reads
-  double interrupt_after_s = 0;          // then SIGINT; 0: never
-  uint64_t address_space_bytes = 0;      // RLIMIT_AS; 0: none
+  bool close_output = false;                  // its standard output is a pipe nobody reads
+  double interrupt_after_s = 0;               // then SIGINT; 0: never
+  uint64_t address_space_bytes = 0;           // RLIMIT_AS; 0: none
 };
 
 ProcessResult RunProcess(const std::vector<std::string>& command,
