@@ -103,10 +103,10 @@ PairCounts MethodSet::Attend(const LayerCall& call, LayerState& state, KvStore& 
   if (state.decode == nullptr) {
     return AttendLayer(*m.prefill, *state.prefill, call, kv, work, ctx);
   }
-  Follower reader = {m.prefill.get(), state.prefill.get()};
-  Follower answerer = {m.decode.get(), state.decode.get()};
-  if (call.phase == Phase::kDecode) std::swap(reader, answerer);
-  return AttendLayer(*reader.method, *reader.state, call, kv, work, ctx, answerer);
+  Follower attending = {m.prefill.get(), state.prefill.get()};
+  Follower following = {m.decode.get(), state.decode.get()};
+  if (call.phase == Phase::kDecode) std::swap(attending, following);
+  return AttendLayer(*attending.method, *attending.state, call, kv, work, ctx, following);
 }
 
 }  // namespace quarry
