@@ -72,24 +72,6 @@ Status CheckOptions(const EngineOptions& o) {
   return Validate(o.attention);
 }
 
-// Files that a method's parameters name.
-Status LoadPatterns(AttentionConfig& config) {
-  auto* c = std::get_if<MInferenceConfig>(&config);
-  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
-  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
-  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
-  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
-  return OkStatus();
-}
-
-Status LoadPatterns(AttentionSetup& setup) {
-  Status s = LoadPatterns(setup.methods.prefill);
-  for (LayerRange& r : setup.layers) {
-    if (s.ok()) s = LoadPatterns(r.methods.prefill);
-  }
-  return s;
-}
-
 }  // namespace
 
 class Engine::Impl {

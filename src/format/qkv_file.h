@@ -17,9 +17,9 @@
 namespace quarry {
 
 struct QkvInfo {
-  std::string model;   // where it came from, for people
-  int64_t layer = 0;   // of the model
-  int64_t tokens = 0;  // at positions 0, 1, ...
+  std::string model = {};  // where it came from, for people
+  int64_t layer = 0;       // of the model
+  int64_t tokens = 0;      // at positions 0, 1, ...
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
@@ -27,7 +27,7 @@ struct QkvInfo {
   int64_t native_context = 0;  // tokens the model was trained for
   // Queries and keys are not rotated. Pair p of a head, channels (p, p + rope.size()), turns by
   // position * rope[p], and all pairs are multiplied by rope_magnitude.
-  std::vector<double> rope;
+  std::vector<double> rope = {};
   double rope_magnitude = 1;
 
   int64_t q_width() const { return heads * head_dim; }
