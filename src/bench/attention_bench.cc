@@ -132,7 +132,7 @@ class AttentionBench {
   Status Compare(const LayerData& data, Phase phase, Table& table) {
     const bool decode = phase == Phase::kDecode;
     const LayerTask task = {.phase = phase,
-                            .rows = decode ? 1 : std::min(o_.rows, data.tokens / 2),
+                            .rows = decode ? 1 : std::min(o_.rows, data.tokens),
                             .calls = decode ? kDecodeSteps : 1,
                             .kv_dtype = o_.kv_dtype};
     LayerResult dense;
@@ -233,7 +233,7 @@ Result<BenchReport> RunAttentionBench(const AttentionBenchOptions& o, const Benc
       fmt::format("One layer: {}, {} query heads of {} over {} KV heads, {}.",
                   o.recorded ? o.recorded->name() : "structured heads", shape.heads, shape.head_dim,
                   shape.kv_heads, DTypeName(o.kv_dtype)),
-      fmt::format("Prefill times the last {} tokens of each length as one call (half of a shorter "
+      fmt::format("Prefill times the last {} tokens of each length as one call (all of a shorter "
                   "one), after all before them were read; a whole dense prompt would cost the "
                   "square of its length. Decode times each of the last {} tokens.",
                   o.rows, kDecodeSteps),

@@ -1,8 +1,8 @@
 // One attention layer at depth, every method beside dense attention of the same run.
 //
 // At each length N, after everything before it has been read,
-//   prefill   the last `rows` tokens as one call: dense attention over a whole prompt costs N^2,
-//   and
+//   prefill   the last `rows` tokens as one call, all if there are no more: dense attention over a
+//   whole prompt costs N^2, and
 //             its last rows show what the method does at that depth
 //   decode    the last 32 tokens, one at a time
 // Rows have milliseconds, speed-up over dense, density, ideal speed-up (1 / density) and the share
@@ -33,7 +33,7 @@ struct AttentionBenchOptions {
   std::vector<int64_t> lengths = {};
   bool prefill = true;
   bool decode = true;
-  int64_t rows = 2048;              // of prefill; half of the length if that is less
+  int64_t rows = 2048;              // of prefill; all of a shorter length
   StructuredShape structured = {};  // used where there is no recording
   std::optional<RecordedLayer> recorded = {};
   DType kv_dtype = DType::kF16;

@@ -32,7 +32,7 @@ struct LayerResult {
 // Every run starts from the same past (a fork), so that all do the same work. A report that was
 // stopped while the past was read has no runs: total.runs is 0. Fails if memory does not suffice or
 // the method does not fit the layer.
-// REQUIRES: Validate(config) is ok; calls * rows < data.tokens.
+// REQUIRES: Validate(config) is ok; calls * rows <= data.tokens.
 Result<LayerResult> RunLayer(const AttentionConfig& config, const LayerData& data,
                              const LayerTask& task, double budget_s, ExecContext& ctx,
                              const BenchControl& control);

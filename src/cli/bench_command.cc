@@ -219,7 +219,7 @@ void AddAttention(CLI::App& bench, int* exit_code) {
   c->add_option("--phase", o->phase, "prefill, decode or both")
       ->check(CLI::IsMember({"prefill", "decode", "both"}))
       ->capture_default_str();
-  c->add_option("--rows", o->bench.rows, "tokens of a prompt's end that prefill times")
+  c->add_option("--rows", o->bench.rows, "tokens of a prompt's end that prefill times, as one call")
       ->capture_default_str();
   auto* heads =
       c->add_option("--heads", o->bench.structured.heads, "query heads")->capture_default_str();

@@ -57,6 +57,7 @@ class LayerRun : public testing::Test {
 TEST_F(LayerRun, AttendsTheEndOfTheTextInBothPhases) {
   const std::vector<double> want = LastRow(data_);
   for (const LayerTask& task : {LayerTask{Phase::kPrefill, 100, 1, DType::kF32},
+                                LayerTask{Phase::kPrefill, 700, 1, DType::kF32},
                                 LayerTask{Phase::kDecode, 1, 5, DType::kF32}}) {
     const auto r = RunLayer(DenseConfig{}, data_, task, 0, ctx_, {});
     ASSERT_TRUE(r.ok()) << r.status().message();
