@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BUILD := build/release
 JOBS ?= $(shell nproc)
+CMAKE_ARGS ?=
 
 .PHONY: help deps build test demo format clean
 
@@ -18,7 +19,7 @@ deps:
 	@tools/install_packages.sh packages.txt
 
 build: deps
-	@cmake --preset release
+	@cmake --preset release $(CMAKE_ARGS)
 	@cmake --build --preset release -j $(JOBS)
 
 test: build

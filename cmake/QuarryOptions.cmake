@@ -13,7 +13,5 @@ endif()
 if(QUARRY_SANITIZE)
   target_compile_options(quarry_options INTERFACE
     -fsanitize=${QUARRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  string(REPLACE "fuzzer-no-link" "" _link "${QUARRY_SANITIZE}")
-  string(REGEX REPLACE ",+$" "" _link "${_link}")
-  target_link_options(quarry_options INTERFACE -fsanitize=${_link})
+  target_link_options(quarry_options INTERFACE -fsanitize=${QUARRY_SANITIZE})
 endif()

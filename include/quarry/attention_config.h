@@ -83,6 +83,8 @@ struct InfLlmConfig {
   std::optional<int64_t> chunk_topk_calc;  // select once for this many tokens
   bool perhead = false;                    // every query head selects for itself
   WindowMask mask = WindowMask::kReference;
+  double target_coverage = 0;                        // see QuestConfig; topk is the least
+  std::optional<int64_t> max_budget = std::nullopt;  // tokens; unset: 8 * topk * block_size
   Status Validate() const;
   friend bool operator==(const InfLlmConfig&, const InfLlmConfig&) = default;
 };
@@ -127,6 +129,10 @@ struct QuestConfig {
   int64_t dense_layers = 2;     // the first layers attend to everything
   QuestSelection selection = QuestSelection::kKernel;
   QuestGroup group_score = QuestGroup::kPerHead;
+  // Below 1: each selection grows from the budget until it holds this share of the attention, by
+  // estimate (attention/methods/adaptive_budget.h). 0: budgets are fixed.
+  double target_coverage = 0;
+  std::optional<int64_t> max_budget = std::nullopt;  // tokens; unset: 8 * token_budget
   Status Validate() const;
   friend bool operator==(const QuestConfig&, const QuestConfig&) = default;
 };
@@ -144,6 +150,8 @@ struct InfQuestConfig {
   int64_t answer_budget = 2048;  // tokens that the question and every token of the answer retrieve
   int64_t exc_block_size = 128;  // queries of the prompt that retrieve together
   QuestGroup group_score = QuestGroup::kPerHead;
+  double target_coverage = 0;                        // see QuestConfig; either budget is the least
+  std::optional<int64_t> max_budget = std::nullopt;  // tokens; unset: 8 times either budget
   Status Validate() const;
   friend bool operator==(const InfQuestConfig&, const InfQuestConfig&) = default;
 };

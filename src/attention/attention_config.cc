@@ -50,6 +50,32 @@ Status ValidateScoreDecay(std::string_view method, const InfLlmConfig& c) {
       fmt::format("{}: score_decay is {}, must be between 0 and 1", method, *c.score_decay));
 }
 
+constexpr int64_t kMaxLayers = 10000;
+constexpr double kMaxRatio = 1000;
+
+Status CheckNumber(std::string_view method, std::string_view key, double value, bool in_range,
+                   std::string_view must) {
+  if (in_range) return OkStatus();
+  return InvalidArgument(fmt::format("{}: {} is {}, must be {}", method, key, value, must));
+}
+
+// `least`: the budget that grows, called `name`.
+Status ValidateGrowth(std::string_view method, double target, std::optional<int64_t> most,
+                      std::string_view name, int64_t least) {
+  if (Status s = CheckNumber(method, "target_coverage", target, target >= 0 && target < 1,
+                             "above 0 and below 1, or 0 for fixed budgets");
+      !s.ok()) {
+    return s;
+  }
+  if (!most || (target > 0 && *most >= least && *most <= kMaxTokens)) return OkStatus();
+  if (target == 0) {
+    return InvalidArgument(
+        fmt::format("{}: max_budget is {}, needs a target_coverage above 0", method, *most));
+  }
+  return InvalidArgument(fmt::format("{}: max_budget is {}, must be between {} ({}) and {}", method,
+                                     *most, name, least, kMaxTokens));
+}
+
 Status ValidateMemory(std::string_view method, const InfLlmConfig& c) {
   const std::string n_local = fmt::format("n_local ({})", c.n_local);
   const std::string block_size = fmt::format("block_size ({})", c.block_size);
@@ -59,16 +85,9 @@ Status ValidateMemory(std::string_view method, const InfLlmConfig& c) {
                 CheckRange(method, "repr_topk", c.repr_topk, 1, c.block_size, block_size),
                 CheckRange(method, "exc_block_size", c.exc_block_size, 1, c.n_local, n_local),
                 CheckRange(method, "max_cached_block", c.max_cached_block, 1, kMaxTokens),
-                ValidateScoreDecay(method, c)});
-}
-
-constexpr int64_t kMaxLayers = 10000;
-constexpr double kMaxRatio = 1000;
-
-Status CheckNumber(std::string_view method, std::string_view key, double value, bool in_range,
-                   std::string_view must) {
-  if (in_range) return OkStatus();
-  return InvalidArgument(fmt::format("{}: {} is {}, must be {}", method, key, value, must));
+                ValidateScoreDecay(method, c),
+                ValidateGrowth(method, c.target_coverage, c.max_budget, "topk * block_size",
+                               c.topk * c.block_size)});
 }
 
 Status ValidateAShape(std::string_view method, const AShapeConfig& c) {
@@ -130,11 +149,15 @@ Status QLlmConfig::Validate() const {
 
 Status InfQuestConfig::Validate() const {
   const std::string n_local_limit = fmt::format("n_local ({})", n_local);
-  return First({ValidateWindow(kName, n_init, n_local),
-                CheckRange(kName, "page_size", page_size, 1, kMaxBlockSize),
-                CheckRange(kName, "read_budget", read_budget, 0, kMaxTokens),
-                CheckRange(kName, "answer_budget", answer_budget, page_size, kMaxTokens),
-                CheckRange(kName, "exc_block_size", exc_block_size, 1, n_local, n_local_limit)});
+  return First(
+      {ValidateWindow(kName, n_init, n_local),
+       CheckRange(kName, "page_size", page_size, 1, kMaxBlockSize),
+       CheckRange(kName, "read_budget", read_budget, 0, kMaxTokens),
+       CheckRange(kName, "answer_budget", answer_budget, page_size, kMaxTokens),
+       CheckRange(kName, "exc_block_size", exc_block_size, 1, n_local, n_local_limit),
+       read_budget > answer_budget
+           ? ValidateGrowth(kName, target_coverage, max_budget, "read_budget", read_budget)
+           : ValidateGrowth(kName, target_coverage, max_budget, "answer_budget", answer_budget)});
 }
 
 Status QuestConfig::Validate() const {
@@ -147,7 +170,9 @@ Status QuestConfig::Validate() const {
         "{}: token_budget is {}, must be between {} and {}", kName, token_budget,
         eval ? std::string("1") : fmt::format("page_size ({})", page_size), kMaxTokens));
   }
-  Status s = CheckRange(kName, "dense_layers", dense_layers, 0, kMaxTokens);
+  const Status s =
+      First({CheckRange(kName, "dense_layers", dense_layers, 0, kMaxTokens),
+             ValidateGrowth(kName, target_coverage, max_budget, "token_budget", token_budget)});
   if (!s.ok() || !eval || group_score == QuestGroup::kPerHead) return s;
   return InvalidArgument(
       fmt::format("{}: group_score must be per-head where selection is eval", kName));

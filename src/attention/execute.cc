@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "attention/gather.h"
 #include "attention/partial.h"
+#include "attention/tiling.h"
 #include "base/check.h"
 #include "base/checked_math.h"
 #include "kernels/panel.h"
@@ -26,28 +26,9 @@ constexpr int64_t kAllKeys = std::numeric_limits<int64_t>::max();
 // Panels handed to the kernel at once where no scores are wanted.
 constexpr int kBatchPanels = 256;
 
-// Rows of a tile: with all heads of a group stacked, enough to share the widening of a key tile.
-int TileRows(int group) { return group <= 4 ? 64 : group <= 8 ? 32 : 16; }
-
 int32_t Clamp32(int64_t x) {
   return static_cast<int32_t>(std::clamp<int64_t>(x, 0, std::numeric_limits<int32_t>::max()));
 }
-
-// Rows of one head at most where every head selects for itself.
-constexpr int kHeadRows = 128;
-
-// Rows [row, row + rows) of the call, query heads [head, head + heads) of one KV head, stacked head
-// by head.
-struct Tile {
-  int kv_head;
-  int head;
-  int heads;
-  int row;
-  int rows;
-  size_t ids_begin, ids_end;  // of Workspace::segment_ids: segments that may cover the tile
-
-  int stack() const { return heads * rows; }
-};
 
 // Some keys of some segments, for one tile.
 struct Item {
@@ -87,8 +68,7 @@ struct GatheredList {
 }  // namespace
 
 struct AttentionExecutor::Workspace {
-  std::vector<Tile> tiles;
-  std::vector<uint32_t> segment_ids;
+  Tiling tiling;
   std::vector<FixedAngles> angles;
   std::vector<GatheredList> lists;
   std::vector<Item> items;
@@ -115,11 +95,7 @@ class ExecuteStep {
     for (auto& w : work_.weights) w.clear();
     PrepareAngles();
     GatherLists();
-    if (EveryHeadAlone()) {
-      MakeHeadTiles();
-    } else {
-      MakeGroupTiles();
-    }
+    work_.tiling.Cut(plan_, *in_.shape, in_.n_rows);
     PrepareScores();
     if (in_.n_rows <= kFewRows) {
       RunCut();
@@ -184,84 +160,6 @@ class ExecuteStep {
     });
   }
 
-  // All query heads of a KV head share what they read.
-  void MakeGroupTiles() {
-    const int rows = TileRows(group_);
-    work_.tiles.clear();
-    work_.segment_ids.resize(plan_.segments().size());
-    std::iota(work_.segment_ids.begin(), work_.segment_ids.end(), 0u);
-    for (int row = 0; row < in_.n_rows; row += rows) {
-      for (int h = 0; h < in_.shape->kv_heads; ++h) {
-        work_.tiles.push_back({h, h * group_, group_, row, std::min(rows, in_.n_rows - row), 0,
-                               work_.segment_ids.size()});
-      }
-    }
-    row_tiles_ = static_cast<int>(CeilDiv(in_.n_rows, rows));
-  }
-
-  // Scores are added up by tiles of a group.
-  bool EveryHeadAlone() const {
-    return std::all_of(plan_.segments().begin(), plan_.segments().end(),
-                       [](const Segment& s) { return s.heads.size() == 1 && !s.want_scores; });
-  }
-
-  // A head's rows are cut where its segments begin and end, so that few segments look at a tile,
-  // each at all of its rows.
-  void MakeHeadTiles() {
-    work_.tiles.clear();
-    work_.segment_ids.clear();
-    row_tiles_ = 0;
-    std::vector<std::vector<uint32_t>> of_head(static_cast<size_t>(in_.shape->heads));
-    for (size_t s = 0; s < plan_.segments().size(); ++s) {
-      const int head = plan_.segments()[s].heads.begin;
-      of_head[static_cast<size_t>(head)].push_back(static_cast<uint32_t>(s));
-    }
-    std::vector<int> cuts;
-    for (int h = 0; h < in_.shape->heads; ++h) {
-      const std::vector<uint32_t>& segments = of_head[static_cast<size_t>(h)];
-      cuts.assign({0, in_.n_rows});
-      for (uint32_t s : segments) {
-        cuts.push_back(plan_.segments()[s].rows.begin);
-        cuts.push_back(plan_.segments()[s].rows.end);
-      }
-      std::sort(cuts.begin(), cuts.end());
-      for (size_t c = 0; c + 1 < cuts.size(); ++c) {
-        for (int row = cuts[c]; row < cuts[c + 1]; row += kHeadRows) {
-          AddHeadTile(h, row, std::min(kHeadRows, cuts[c + 1] - row), segments);
-        }
-      }
-    }
-    // The longest first: threads then finish together.
-    std::vector<int64_t> keys(work_.tiles.size());
-    std::vector<uint32_t> order(work_.tiles.size());
-    for (size_t t = 0; t < keys.size(); ++t) {
-      const Tile& tile = work_.tiles[t];
-      for (size_t i = tile.ids_begin; i < tile.ids_end; ++i) {
-        keys[t] += plan_.KeyCount(plan_.segments()[work_.segment_ids[i]]) * tile.rows;
-      }
-      order[t] = static_cast<uint32_t>(t);
-    }
-    std::stable_sort(order.begin(), order.end(),
-                     [&](uint32_t a, uint32_t b) { return keys[a] > keys[b]; });
-    std::vector<Tile> sorted;
-    sorted.reserve(order.size());
-    for (uint32_t t : order) sorted.push_back(work_.tiles[t]);
-    work_.tiles = std::move(sorted);
-  }
-
-  void AddHeadTile(int head, int row, int rows, std::span<const uint32_t> segments) {
-    Tile tile = {head / group_, head, 1, row, rows, work_.segment_ids.size(), 0};
-    for (uint32_t s : segments) {
-      if (Covers(plan_.segments()[s], tile)) work_.segment_ids.push_back(s);
-    }
-    tile.ids_end = work_.segment_ids.size();
-    work_.tiles.push_back(tile);
-  }
-
-  std::span<const uint32_t> SegmentIds(const Tile& t) const {
-    return std::span(work_.segment_ids).subspan(t.ids_begin, t.ids_end - t.ids_begin);
-  }
-
   // Scores of each row tile are summed apart and added up in order, so that the result does not
   // depend on which thread came first.
   void PrepareScores() {
@@ -275,21 +173,23 @@ class ExecuteStep {
     }
     work_.scores.data_.assign(total, 0.0f);
     if (total == 0) return;
-    if (row_tiles_ == 1) {
+    if (work_.tiling.row_tiles() == 1) {
       tile_scores_ = work_.scores.data_.data();
       return;
     }
-    tile_scores_ = ctx_.scratch().Take<float>(total * static_cast<size_t>(row_tiles_)).data();
-    std::fill(tile_scores_, tile_scores_ + total * static_cast<size_t>(row_tiles_), 0.0f);
+    tile_scores_ =
+        ctx_.scratch().Take<float>(total * static_cast<size_t>(work_.tiling.row_tiles())).data();
+    std::fill(tile_scores_, tile_scores_ + total * static_cast<size_t>(work_.tiling.row_tiles()),
+              0.0f);
   }
 
   void SumRowTiles() {
     const size_t total = work_.scores.data_.size();
-    if (row_tiles_ == 1 || total == 0) return;
+    if (work_.tiling.row_tiles() == 1 || total == 0) return;
     const int pieces = ctx_.threads().size();
     ctx_.threads().Run(pieces, [&](int64_t i, int) {
       const Slice slice = SliceOf(static_cast<int64_t>(total), pieces, i);
-      for (int t = 0; t < row_tiles_; ++t) {
+      for (int t = 0; t < work_.tiling.row_tiles(); ++t) {
         ctx_.kernels().add(tile_scores_ + static_cast<size_t>(t) * total + slice.begin,
                            slice.end - slice.begin, work_.scores.data_.data() + slice.begin);
       }
@@ -298,15 +198,16 @@ class ExecuteStep {
 
   // ---- many rows: a tile is one piece of work ---------------------------------------------------
   void RunWhole() {
-    ctx_.threads().Run(static_cast<int64_t>(work_.tiles.size()), [&](int64_t i, int worker) {
+    ctx_.threads().Run(static_cast<int64_t>(work_.tiling.tiles().size()), [&](int64_t i,
+                                                                              int worker) {
       Scratch& scratch = ctx_.scratch(worker);
       Scratch::Scope scope(scratch);
       const auto t = static_cast<size_t>(i);
-      const PartialView partial = NewPartial(work_.tiles[t], scratch);
+      const PartialView partial = NewPartial(work_.tiling.tiles()[t], scratch);
       std::vector<Weights>& weights = work_.weights[static_cast<size_t>(worker)];
       weights.clear();
-      Attend({t, SegmentIds(work_.tiles[t]), 0, kAllKeys, partial}, worker);
-      FinishTile(work_.tiles[t], partial);
+      Attend({t, work_.tiling.SegmentsOf(work_.tiling.tiles()[t]), 0, kAllKeys, partial}, worker);
+      FinishTile(work_.tiling.tiles()[t], partial);
       for (const Weights& w : weights) AddScores(partial, w, scratch);
     });
   }
@@ -314,17 +215,17 @@ class ExecuteStep {
   // ---- few rows: keys are cut between threads ---------------------------------------------------
   void RunCut() {
     work_.items.clear();
-    for (size_t t = 0; t < work_.tiles.size(); ++t) {
-      const std::span<const uint32_t> ids = SegmentIds(work_.tiles[t]);
+    for (size_t t = 0; t < work_.tiling.tiles().size(); ++t) {
+      const std::span<const uint32_t> ids = work_.tiling.SegmentsOf(work_.tiling.tiles()[t]);
       for (size_t s = 0; s < ids.size(); ++s) {
         const Segment& segment = plan_.segments()[ids[s]];
-        if (!Covers(segment, work_.tiles[t])) continue;
+        if (!work_.tiling.tiles()[t].Meets(segment)) continue;
         const int64_t keys = plan_.KeyCount(segment);
         const int64_t pieces = CeilDiv(keys, kKeysPerPiece);
         for (int64_t i = 0; i < pieces; ++i) {
           const Slice cut = SliceOf(keys, pieces, i);
           work_.items.push_back({t, ids.subspan(s, 1), cut.begin, cut.end,
-                                 NewPartial(work_.tiles[t], ctx_.scratch())});
+                                 NewPartial(work_.tiling.tiles()[t], ctx_.scratch())});
         }
       }
     }
@@ -333,19 +234,20 @@ class ExecuteStep {
     ctx_.threads().Run(static_cast<int64_t>(work_.items.size()), [&](int64_t i, int worker) {
       Attend(work_.items[static_cast<size_t>(i)], worker);
     });
-    ctx_.threads().Run(static_cast<int64_t>(work_.tiles.size()), [&](int64_t i, int worker) {
-      const auto t = static_cast<size_t>(i);
-      const PartialView all = NewPartial(work_.tiles[t], ctx_.scratch(worker));
-      for (const Item& item : work_.items) {
-        if (item.tile == t) Merge(all, item.partial);
-      }
-      FinishTile(work_.tiles[t], all);
-      for (const std::vector<Weights>& weights : work_.weights) {
-        for (const Weights& w : weights) {
-          if (w.tile == t) AddScores(all, w, ctx_.scratch(worker));
-        }
-      }
-    });
+    ctx_.threads().Run(
+        static_cast<int64_t>(work_.tiling.tiles().size()), [&](int64_t i, int worker) {
+          const auto t = static_cast<size_t>(i);
+          const PartialView all = NewPartial(work_.tiling.tiles()[t], ctx_.scratch(worker));
+          for (const Item& item : work_.items) {
+            if (item.tile == t) Merge(all, item.partial);
+          }
+          FinishTile(work_.tiling.tiles()[t], all);
+          for (const std::vector<Weights>& weights : work_.weights) {
+            for (const Weights& w : weights) {
+              if (w.tile == t) AddScores(all, w, ctx_.scratch(worker));
+            }
+          }
+        });
     for (int w = 1; w < ctx_.threads().size(); ++w) ctx_.scratch(w).Reset();
   }
 
@@ -356,16 +258,6 @@ class ExecuteStep {
                      static_cast<int>(rows), o_stride_};
     p.SetEmpty();
     return p;
-  }
-
-  IndexRange HeadsIn(const Segment& s, const Tile& t) const {
-    return {std::max(s.heads.begin, t.head), std::min(s.heads.end, t.head + t.heads)};
-  }
-  static IndexRange RowsIn(const Segment& s, const Tile& t) {
-    return {std::max(s.rows.begin, t.row), std::min(s.rows.end, t.row + t.rows)};
-  }
-  bool Covers(const Segment& s, const Tile& t) const {
-    return HeadsIn(s, t).size() > 0 && RowsIn(s, t).size() > 0;
   }
 
   // ---- one item ---------------------------------------------------------------------------------
@@ -379,7 +271,7 @@ class ExecuteStep {
   };
 
   void Attend(const Item& item, int worker) {
-    const Tile& tile = work_.tiles[item.tile];
+    const Tile& tile = work_.tiling.tiles()[item.tile];
     Scratch& scratch = ctx_.scratch(worker);
     const auto stack = static_cast<size_t>(tile.stack());
     Queries q;
@@ -392,10 +284,10 @@ class ExecuteStep {
                            .data();
     for (uint32_t s : item.segments) {
       const Segment& segment = plan_.segments()[s];
-      if (!Covers(segment, tile)) continue;
+      if (!tile.Meets(segment)) continue;
       if (!q.valid || q.rule != segment.position) Rotate(tile, segment.position, q);
-      const IndexRange heads = HeadsIn(segment, tile);
-      const IndexRange rows = RowsIn(segment, tile);
+      const IndexRange heads = tile.HeadsOf(segment);
+      const IndexRange rows = tile.RowsOf(segment);
       // Stacked rows of several heads are contiguous only if every row of the tile takes part.
       const bool whole = rows.size() == tile.rows;
       const int step = whole ? heads.size() : 1;
@@ -432,7 +324,7 @@ class ExecuteStep {
                      const Queries& q, int worker) {
     Scratch& scratch = ctx_.scratch(worker);
     const Segment& segment = plan_.segments()[index];
-    const Tile& tile = work_.tiles[item.tile];
+    const Tile& tile = work_.tiling.tiles()[item.tile];
     const int n = heads.size() * rows.size();
     const int begin = (heads.begin - tile.head) * tile.rows + rows.begin - tile.row;
     for (int i = 0; i < n; ++i) {
@@ -596,7 +488,7 @@ class ExecuteStep {
   // Turns the kernel's weights into probabilities under the final (m, d) and sums them over rows.
   void AddScores(const PartialView& p, const Weights& w, Scratch& scratch) {
     Scratch::Scope scope(scratch);
-    const int row_tile = work_.tiles[w.tile].row / TileRows(group_);
+    const int row_tile = work_.tiling.tiles()[w.tile].row / work_.tiling.tile_rows();
     const KeyScores::Entry& entry = work_.scores.entries_[w.segment];
     const int stack = w.heads * w.rows_per_head;
     float* factor = scratch.Take<float>(static_cast<size_t>(w.rows_per_head)).data();
@@ -631,7 +523,6 @@ class ExecuteStep {
   const int group_;
   const int dim_;
   const int o_stride_;
-  int row_tiles_ = 0;
   float* tile_scores_ = nullptr;  // [row tile][as work_.scores.data_]
 };
 

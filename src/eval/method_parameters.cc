@@ -66,6 +66,7 @@ std::string Parameters(const Config& config) {
   QUARRY_SHOW(gamma, true)
   QUARRY_SHOW(tau, true)
   QUARRY_SHOW(min_budget, true)
+  QUARRY_SHOW(target_coverage, false)
   QUARRY_SHOW(max_budget, false)
   QUARRY_SHOW(pattern_file, false)
   QUARRY_SHOW(ratio, false)

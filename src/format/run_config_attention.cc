@@ -28,6 +28,12 @@ Enum ReadEnum(YamlReader& in, std::string_view key, std::span<const std::string_
   return static_cast<Enum>(in.OneOf(key, names, static_cast<size_t>(fallback)));
 }
 
+template <typename Config>
+void ReadGrowth(YamlReader& in, Config& c) {
+  c.target_coverage = in.NumberOr("target_coverage", c.target_coverage);
+  if (in.Has("max_budget")) c.max_budget = in.IntOr("max_budget", 0);
+}
+
 template <typename Window>
 void ReadWindow(YamlReader& in, Window& c) {
   c.n_init = in.Int("n_init", c.kName);
@@ -45,6 +51,7 @@ void ReadMemory(YamlReader& in, std::string_view method, InfLlmConfig& c, Notes&
   c.perhead = in.BoolOr("perhead", false);
   c.mask = ReadEnum(in, "mask", kMasks, c.mask);
   c.cache_strategy = ReadEnum(in, "cache_strategy", kCachePolicies, CachePolicy::kLru);
+  ReadGrowth(in, c);
   if (in.Has("score_decay")) {
     c.score_decay = in.NumberOr("score_decay", 0);
     if (c.cache_strategy != CachePolicy::kLruS) {
@@ -82,6 +89,7 @@ void ReadMethod(YamlReader& in, InfQuestConfig& c, Notes&) {
   c.answer_budget = in.IntOr("answer_budget", c.answer_budget);
   c.exc_block_size = in.IntOr("exc_block_size", c.exc_block_size);
   c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+  ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.page_size = in.IntOr("page_size", c.page_size);
@@ -89,6 +97,7 @@ void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.dense_layers = in.IntOr("dense_layers", c.dense_layers);
   c.selection = ReadEnum(in, "selection", kQuestSelections, c.selection);
   c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+  ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {
   c.heavy_size = in.IntOr("heavy_size", c.heavy_size);

@@ -137,6 +137,37 @@ TEST(AttentionConfig, ChecksPages) {
   });
 }
 
+TEST(AttentionConfig, ChecksBudgetsThatGrow) {
+  CheckRows<QuestConfig>({
+      {[](auto& c) { c.target_coverage = 0.95; }, ""},
+      {[](auto& c) { c.target_coverage = 1; },
+       "quest: target_coverage is 1, must be above 0 and below 1, or 0 for fixed budgets"},
+      {[](auto& c) { c.target_coverage = -0.1; },
+       "quest: target_coverage is -0.1, must be above 0 and below 1, or 0 for fixed budgets"},
+      {[](auto& c) { c.target_coverage = std::nan(""); },
+       "quest: target_coverage is nan, must be above 0 and below 1, or 0 for fixed budgets"},
+      {[](auto& c) { c.target_coverage = 0.9, c.max_budget = 1024; }, ""},
+      {[](auto& c) { c.target_coverage = 0.9, c.max_budget = 1023; },
+       "quest: max_budget is 1023, must be between token_budget (1024) and 1073741824"},
+      {[](auto& c) { c.max_budget = 2048; },
+       "quest: max_budget is 2048, needs a target_coverage above 0"},
+  });
+  CheckRows<InfLlmConfig>({
+      {[](auto& c) { c.target_coverage = 0.95; }, ""},
+      {[](auto& c) { c.target_coverage = 2; },
+       "inf-llm: target_coverage is 2, must be above 0 and below 1, or 0 for fixed budgets"},
+      {[](auto& c) { c.target_coverage = 0.9, c.max_budget = 2047; },
+       "inf-llm: max_budget is 2047, must be between topk * block_size (2048) and 1073741824"},
+  });
+  CheckRows<InfQuestConfig>({
+      {[](auto& c) { c.target_coverage = 0.95, c.max_budget = 2048; }, ""},
+      {[](auto& c) { c.target_coverage = 0.9, c.max_budget = 2047; },
+       "inf-quest: max_budget is 2047, must be between answer_budget (2048) and 1073741824"},
+      {[](auto& c) { c.target_coverage = 0.9, c.read_budget = 4096, c.max_budget = 2048; },
+       "inf-quest: max_budget is 2048, must be between read_budget (4096) and 1073741824"},
+  });
+}
+
 TEST(AttentionConfig, ChecksEviction) {
   CheckRows<H2oConfig>({
       {[](auto& c) { c.heavy_size = 0; }, ""},

@@ -157,6 +157,11 @@ TEST(RunConfig, MethodsThatDecode) {
   const auto eval = Parsed("model: {path: m, type: quest, selection: eval, token_budget: 8}");
   EXPECT_EQ(std::get<QuestConfig>(eval.attention.methods.decode).selection, QuestSelection::kEval);
 
+  const auto grows =
+      Parsed("model: {path: m, type: quest, target_coverage: 0.9, max_budget: 4096}");
+  EXPECT_EQ(std::get<QuestConfig>(grows.attention.methods.decode).target_coverage, 0.9);
+  EXPECT_EQ(std::get<QuestConfig>(grows.attention.methods.decode).max_budget, 4096);
+
   const RunConfig h2o = Parsed("model: {path: m, type: h2o, heavy_size: 100, recent_size: 28}");
   EXPECT_EQ(std::get<H2oConfig>(h2o.attention.methods.prefill), (H2oConfig{100, 28}));
   EXPECT_EQ(std::get<H2oConfig>(h2o.attention.methods.decode), (H2oConfig{100, 28}));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "attention/methods/adaptive_budget.h"
 #include "attention/methods/block_relevance.h"
 #include "attention/methods/infllm_state.h"
 #include "base/check.h"
@@ -178,22 +179,44 @@ class InfLlm final : public AttentionMethod {
     std::vector<float> query;
     if (n > 0 && (!take_all || state.observer != nullptr)) query = MeanQuery(in, ctx);
 
+    for (size_t u = 0; u < state.selected.size(); ++u) {
+      state.block_scores[u].resize(query.empty() ? 0 : static_cast<size_t>(n));
+      if (!query.empty()) Score(in, state, u, query, ctx);
+    }
+    std::vector<int64_t> counts(state.selected.size(), config_.topk);
+    if (config_.target_coverage > 0 && !take_all) Grow(in, n, state, ctx, counts);
+
     std::vector<int64_t> order;  // in which missing blocks are loaded
     for (size_t u = 0; u < state.selected.size(); ++u) {
-      std::vector<float>& scores = state.block_scores[u];
-      scores.resize(query.empty() ? 0 : static_cast<size_t>(n));
-      if (!query.empty()) Score(in, state, u, query, ctx);
       order.clear();
       if (take_all) {
         for (int64_t j = 0; j < n; ++j) order.push_back(j);
       } else {
-        TopBlocks(scores, config_.topk, order);
+        TopBlocks(state.block_scores[u], counts[u], order);
       }
       state.selected[u] = order;
       std::sort(state.selected[u].begin(), state.selected[u].end());
       const BlockCache::Change change = m.caches[u].Select(order);
       state.evicted[u].assign(change.evicted.begin(), change.evicted.end());
     }
+  }
+
+  // counts: of each unit, how many of n blocks reach target_coverage.
+  void Grow(const PlanInput& in, int64_t n, const InfLlmState& state, ExecContext& ctx,
+            std::span<int64_t> counts) const {
+    const TokenRange kept[] = {{0, state.memory.sinks}, Tail(state.memory, in.first + in.n_rows)};
+    const RankedPast past = {.blocks = {Block(0).begin, Block(n).begin},
+                             .block_size = config_.block_size,
+                             .far_kept = kept,
+                             .window = config_.n_local};
+    std::vector<float> scores;
+    for (const std::vector<float>& of_unit : state.block_scores) {
+      scores.insert(scores.end(), of_unit.begin(), of_unit.end());
+    }
+    GrowBudgets(
+        in, past,
+        {.target = config_.target_coverage, .least = config_.topk, .most = MostBlocks(config_)},
+        scores.data(), n, ctx, counts);
   }
 
   // Mean over the block's rows of the rotated queries: [heads * head_dim]. Rotation at one position

@@ -3,15 +3,22 @@
 #include <algorithm>
 
 #include "attention/kv_rows.h"
+#include "attention/methods/adaptive_budget.h"
 
 namespace quarry {
+
+int64_t MostBlocks(const InfLlmConfig& c) {
+  if (c.target_coverage == 0) return c.topk;
+  return MostTokens(c.max_budget, c.topk * c.block_size) / c.block_size;
+}
 
 InfLlmState::InfLlmState(const InfLlmConfig& config, std::optional<QuestionMode> question,
                          const ModelShape& shape, DType dtype, int layer)
     : memory{.scores = ScoreWindow(shape.heads),
              .caches = std::vector<BlockCache>(
                  config.perhead ? static_cast<size_t>(shape.heads) : 1,
-                 BlockCache(config.cache_strategy, std::max(config.max_cached_block, config.topk),
+                 BlockCache(config.cache_strategy,
+                            std::max(config.max_cached_block, MostBlocks(config)),
                             config.score_decay.value_or(0))),
              .question = std::nullopt},
       representatives(static_cast<size_t>(shape.heads) * static_cast<size_t>(shape.head_dim) *

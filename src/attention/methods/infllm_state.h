@@ -12,6 +12,9 @@
 
 namespace quarry {
 
+// Blocks that are selected at most.
+int64_t MostBlocks(const InfLlmConfig& config);
+
 class InfLlmState final : public MethodState {
  public:
   InfLlmState(const InfLlmConfig& config, std::optional<QuestionMode> question,

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "attention/methods/adaptive_budget.h"
 #include "attention/methods/page_selector.h"
 #include "attention/methods/quest_pages.h"
 #include "base/checked_math.h"
@@ -86,7 +87,9 @@ class InfQuest final : public AttentionMethod {
     const int64_t first = std::min(pages, CeilDiv(config_.n_init, config_.page_size));
     const int64_t budget = BudgetOf(in) / config_.page_size;
     const bool all = pages - first <= budget;
-    if (!all) Select(in, first, pages - first, budget, state, ctx);
+    const TokenRange kept[] = {{0, std::min(config_.n_init, first * config_.page_size)},
+                               {pages * config_.page_size, far}};
+    if (!all) Select(in, first, pages - first, budget, kept, state, ctx);
 
     const int units = all ? 1 : static_cast<int>(state.selected.size());
     for (int u = 0; u < units; ++u) {
@@ -99,12 +102,12 @@ class InfQuest final : public AttentionMethod {
         plan.AddSpan({0, far});
         continue;
       }
-      plan.AddSpan({0, std::min(config_.n_init, first * config_.page_size)});
+      plan.AddSpan(kept[0]);
       for (int64_t page : state.selected[static_cast<size_t>(u)]) {
         plan.AddSpan({page * config_.page_size, (page + 1) * config_.page_size});
       }
-      plan.AddSpan({pages * config_.page_size, far});
-      state.retrieved += budget;
+      plan.AddSpan(kept[1]);
+      state.retrieved += static_cast<int64_t>(state.selected[static_cast<size_t>(u)].size());
     }
   }
 
@@ -121,17 +124,33 @@ class InfQuest final : public AttentionMethod {
     return in.n_rows == 1 || asks ? config_.answer_budget : config_.read_budget;
   }
 
-  void Select(const PlanInput& in, int64_t first, int64_t n, int64_t k, InfQuestState& state,
-              ExecContext& ctx) const {
+  // Of pages [first, first + n) the k best, or as many more as target_coverage asks for; `kept` is
+  // attended besides.
+  void Select(const PlanInput& in, int64_t first, int64_t n, int64_t k,
+              std::span<const TokenRange> kept, InfQuestState& state, ExecContext& ctx) const {
     const int units = PageUnits(*in.shape, config_.group_score);
     Scratch::Scope scope(ctx.scratch());
     const PageBounds bounds =
         BoundPages(state.pages, *in.shape, MeanQuery(in, ctx), first, first + n, ctx);
+    const PageBounds scores = UnitScores(bounds, *in.shape, config_.group_score, first, n, ctx);
+    std::vector<int64_t> counts(static_cast<size_t>(units), k);
+    if (config_.target_coverage > 0) {
+      const RankedPast past = {
+          .blocks = {first * config_.page_size, (first + n) * config_.page_size},
+          .block_size = config_.page_size,
+          .far_kept = kept,
+          .window = config_.n_local};
+      GrowBudgets(in, past,
+                  {.target = config_.target_coverage,
+                   .least = k,
+                   .most = MostTokens(config_.max_budget, BudgetOf(in)) / config_.page_size},
+                  scores.scores + first, scores.stride, ctx, counts);
+    }
     state.selected.resize(static_cast<size_t>(units));
-    ctx.threads().Run(units, [&](int64_t unit, int worker) {
+    ctx.threads().Run(units, [&](int64_t unit, int) {
       std::vector<int32_t>& out = state.selected[static_cast<size_t>(unit)];
-      out.resize(static_cast<size_t>(k));
-      BestPages(bounds, *in.shape, config_.group_score, unit, first, n, k, ctx, worker, out.data());
+      out.resize(static_cast<size_t>(counts[static_cast<size_t>(unit)]));
+      BestPages(scores, unit, first, n, counts[static_cast<size_t>(unit)], ctx, out.data());
     });
   }
 

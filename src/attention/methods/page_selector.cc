@@ -10,22 +10,6 @@ namespace {
 // Panels of pages that a thread scores at once.
 constexpr int64_t kPanelsPerPiece = 32;
 
-// One score a page for the query heads of a group: their mean up to a factor, or their largest.
-const float* Combine(const float* scores, int group, int64_t stride, int64_t n, QuestGroup how,
-                     ExecContext& ctx, int worker) {
-  float* out = ctx.scratch(worker).Take<float>(static_cast<size_t>(n)).data();
-  std::copy_n(scores, n, out);
-  for (int h = 1; h < group; ++h) {
-    const float* next = scores + h * stride;
-    if (how == QuestGroup::kMean) {
-      ctx.kernels().add(next, n, out);
-    } else {
-      for (int64_t i = 0; i < n; ++i) out[i] = std::max(out[i], next[i]);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const float* q,
@@ -58,14 +42,33 @@ PageBounds BoundPages(const QuestPages& pages, const ModelShape& shape, const fl
   return {scores, stride};
 }
 
-void BestPages(const PageBounds& bounds, const ModelShape& shape, QuestGroup group, int64_t unit,
-               int64_t first, int64_t n, int64_t k, ExecContext& ctx, int worker, int32_t* out) {
+PageBounds UnitScores(const PageBounds& bounds, const ModelShape& shape, QuestGroup group,
+                      int64_t first, int64_t n, ExecContext& ctx) {
+  const int units = PageUnits(shape, group);
+  const int heads = shape.heads / units;
+  if (heads == 1) return bounds;
+  const int64_t stride = bounds.stride;
+  float* out = ctx.scratch().Take<float>(static_cast<size_t>(units * stride)).data();
+  ctx.threads().Run(units, [&](int64_t unit, int) {
+    const float* from = bounds.scores + unit * heads * stride + first;
+    float* to = out + unit * stride + first;
+    std::copy_n(from, n, to);
+    for (int h = 1; h < heads; ++h) {
+      const float* next = from + h * stride;
+      if (group == QuestGroup::kMean) {
+        ctx.kernels().add(next, n, to);
+      } else {
+        for (int64_t i = 0; i < n; ++i) to[i] = std::max(to[i], next[i]);
+      }
+    }
+  });
+  return {out, stride};
+}
+
+void BestPages(const PageBounds& scores, int64_t unit, int64_t first, int64_t n, int64_t k,
+               ExecContext& ctx, int32_t* out) {
   if (k == 0) return;
-  Scratch::Scope scope(ctx.scratch(worker));
-  const int heads = shape.heads / PageUnits(shape, group);
-  const float* scores = bounds.scores + unit * heads * bounds.stride + first;
-  if (heads > 1) scores = Combine(scores, heads, bounds.stride, n, group, ctx, worker);
-  ctx.kernels().top_k(scores, n, k, out);
+  ctx.kernels().top_k(scores.scores + unit * scores.stride + first, n, k, out);
   for (int64_t i = 0; i < k; ++i) out[i] += static_cast<int32_t>(first);
 }
 

@@ -12,7 +12,7 @@
 
 namespace quarry {
 
-// Scores of pages for every query head: [heads][stride], page p at p.
+// Scores of pages for every query head, or for every unit: [heads or units][stride], page p at p.
 struct PageBounds {
   const float* scores = nullptr;
   int64_t stride = 0;
@@ -29,8 +29,14 @@ inline int PageUnits(const ModelShape& shape, QuestGroup group) {
   return group == QuestGroup::kPerHead ? shape.heads : shape.kv_heads;
 }
 
-// The k best of pages [first, first + n) for query heads of `unit`, ascending, into out[0, k).
-void BestPages(const PageBounds& bounds, const ModelShape& shape, QuestGroup group, int64_t unit,
-               int64_t first, int64_t n, int64_t k, ExecContext& ctx, int worker, int32_t* out);
+// What the query heads of a unit agree on, for pages [first, first + n): the bounds themselves
+// where every head is a unit, otherwise their mean up to a factor, or the largest. In
+// ctx.scratch(), too.
+PageBounds UnitScores(const PageBounds& bounds, const ModelShape& shape, QuestGroup group,
+                      int64_t first, int64_t n, ExecContext& ctx);
+
+// The k best of pages [first, first + n) for `unit`, ascending, into out[0, k).
+void BestPages(const PageBounds& scores, int64_t unit, int64_t first, int64_t n, int64_t k,
+               ExecContext& ctx, int32_t* out);
 
 }  // namespace quarry

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "attention/methods/adaptive_budget.h"
 #include "attention/methods/page_selector.h"
 #include "base/checked_math.h"
 #include "kernels/panel.h"
@@ -142,24 +143,27 @@ class Quest final : public AttentionMethod {
 
     const bool watched = state.observer != nullptr;
     const int64_t pages = watched ? state.pages.pages() : budget.first + budget.candidates;
-    PageBounds bounds;
-    if (budget.best > 0 || watched) {
+    PageBounds bounds, scores;
+    if (budget.best > 0 || adapts() || watched) {
       bounds = BoundPages(state.pages, shape, Rotated(in, row, ctx), watched ? 0 : budget.first,
                           pages, ctx);
+      scores = UnitScores(bounds, shape, config_.group_score, budget.first, budget.candidates, ctx);
     }
+    std::vector<int64_t> best(static_cast<size_t>(units), budget.best);
+    if (adapts() && !budget.all) Grow(in, row, budget, scores, ctx, best);
 
     state.selected.resize(static_cast<size_t>(units));
-    ctx.threads().Run(units, [&](int64_t unit, int worker) {
+    ctx.threads().Run(units, [&](int64_t unit, int) {
       std::vector<int32_t>& out = state.selected[static_cast<size_t>(unit)];
       if (budget.all) {
         out.resize(static_cast<size_t>(state.pages.pages() - budget.first));
         std::iota(out.begin(), out.end(), static_cast<int32_t>(budget.first));
         return;
       }
-      out.resize(static_cast<size_t>(budget.best + (budget.last ? 1 : 0)));
+      const int64_t k = best[static_cast<size_t>(unit)];
+      out.resize(static_cast<size_t>(k + (budget.last ? 1 : 0)));
       if (budget.last) out.back() = static_cast<int32_t>(state.pages.pages() - 1);
-      BestPages(bounds, shape, config_.group_score, unit, budget.first, budget.candidates,
-                budget.best, ctx, worker, out.data());
+      BestPages(scores, unit, budget.first, budget.candidates, k, ctx, out.data());
     });
     if (watched) {
       state.observer->OnStep(
@@ -170,6 +174,28 @@ class Quest final : public AttentionMethod {
            .stride = bounds.stride,
            .selected = state.selected});
     }
+  }
+
+  bool adapts() const { return config_.target_coverage > 0; }
+
+  // best: of each unit, how many of the candidates reach target_coverage.
+  void Grow(const PlanInput& in, int row, const Budget& budget, const PageBounds& scores,
+            ExecContext& ctx, std::span<int64_t> best) const {
+    PlanInput one = in;
+    one.first = in.first + row;
+    one.n_rows = 1;
+    const TokenPos tokens = one.first + 1;
+    const TokenPos end = std::min(tokens, (budget.first + budget.candidates) * config_.page_size);
+    const TokenRange last = {end, tokens};
+    const RankedPast past = {.blocks = {budget.first * config_.page_size, end},
+                             .block_size = config_.page_size,
+                             .far_kept = {&last, 1}};
+    const int64_t most = MostTokens(config_.max_budget, config_.token_budget) / config_.page_size;
+    GrowBudgets(one, past,
+                {.target = config_.target_coverage,
+                 .least = budget.best,
+                 .most = most - (budget.last ? 1 : 0)},
+                scores.scores + budget.first, scores.stride, ctx, best);
   }
 
   // The row's queries, rotated to where they stand: [heads][head_dim].
