@@ -267,19 +267,23 @@ std::vector<Step> Steps() {
   for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
     for (int head_dim : {64, 128}) {
       for (const auto& [rows, tokens] : {std::pair(128, 2048), {2, 1 << 16}, {8, 1 << 16}}) {
-        steps.push_back({"attention", 0, [=](const Workload& w, Table& t) {
-                           Attend(w, t, type, head_dim, rows, tokens);
-                         }});
+        steps.push_back(
+            {"attention", 0, [=, rows = rows, tokens = tokens](const Workload& w, Table& t) {
+               Attend(w, t, type, head_dim, rows, tokens);
+             }});
       }
     }
   }
   for (const auto& [bf16, n, k] :
        {std::tuple(true, 4096, 4096), {false, 4096, 4096}, {true, 16384, 8192}}) {
-    steps.push_back({"gemv", 1, [=](const Workload& w, Table& t) { Gemv(w, t, bf16, n, k); }});
+    steps.push_back({"gemv", 1, [bf16 = bf16, n = n, k = k](const Workload& w, Table& t) {
+                       Gemv(w, t, bf16, n, k);
+                     }});
   }
   for (const auto& [type, n] : {std::pair(DType::kBF16, 1 << 18), {DType::kF32, 1 << 17}}) {
-    steps.push_back(
-        {"dot_rows", 1, [=](const Workload& w, Table& t) { DotRows(w, t, type, n, 256); }});
+    steps.push_back({"dot_rows", 1, [type = type, n = n](const Workload& w, Table& t) {
+                       DotRows(w, t, type, n, 256);
+                     }});
   }
   for (WeightType type : kWeightTypes) {
     if (!IsQuantized(type)) continue;
@@ -297,7 +301,8 @@ std::vector<Step> Steps() {
         {"widen", 2, [=](const Workload& w, Table& t) { UnpackQuant(w, t, type, 2048); }});
   }
   for (const auto& [n, k] : {std::pair(8192, 127), {65536, 255}}) {
-    steps.push_back({"top_k", 3, [=](const Workload& w, Table& t) { TopK(w, t, n, k); }});
+    steps.push_back(
+        {"top_k", 3, [n = n, k = k](const Workload& w, Table& t) { TopK(w, t, n, k); }});
   }
   return steps;
 }
