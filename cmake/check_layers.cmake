@@ -15,9 +15,10 @@ set(text format base)
 set(sampling tensor base)
 set(engine model attention ops kernels sampling text kv format tensor base)
 set(eval base)
-set(cli eval)
+set(bench eval attention ops kernels kv format tensor base)
+set(cli bench eval)
 
-set(layers base tensor kernels ops kv attention format model text sampling engine eval cli)
+set(layers base tensor kernels ops kv attention format model text sampling engine eval bench cli)
 set(errors 0)
 foreach(layer IN LISTS layers)
   file(GLOB_RECURSE files ${SOURCE_DIR}/src/${layer}/*.h ${SOURCE_DIR}/src/${layer}/*.cc

@@ -1,5 +1,5 @@
-// The main job on the bundled model: a fact is planted in a long book and asked for, with dense
-// attention and with InfLLM's context memory. Uses the public API only.
+// The main job on the bundled model: a fact is planted in a long book and asked for, with InfLLM's
+// context memory, with Quarry's own and with dense attention. Uses the public API only.
 //
 //   quarry-demo MODEL BOOK CONFIG [TOKENS [DEPTH_PERCENT]]
 
@@ -18,9 +18,9 @@
 
 namespace {
 
-constexpr const char* kNeedle = "The special magic number for quiet-otter is 8231947.";
-constexpr const char* kAnswer = "8231947";
-constexpr const char* kQuestion = "What is the special magic number for quiet-otter?";
+constexpr const char* kFact = "The pass key is 53817. Remember it. 53817 is the pass key.";
+constexpr const char* kAnswer = "53817";
+constexpr const char* kQuestion = "What is the pass key?";
 
 [[noreturn]] void Die(const std::string& message) {
   std::fprintf(stderr, "quarry-demo: %s\n", message.c_str());
@@ -33,24 +33,20 @@ T Must(quarry::Result<T> result) {
   return std::move(result).value();
 }
 
-// The book from its start, cut to about `bytes`, with the needle after the sentence that ends next
-// to `depth` percent. A book that is too short starts over.
-std::string PlantNeedle(const std::string& book, size_t bytes, int depth) {
+// The book from its start, cut to about `bytes`, with the fact after the sentence that ends next to
+// `depth` percent. A book that is too short starts over.
+std::string PlantFact(const std::string& book, size_t bytes, int depth) {
   std::string text;
   while (text.size() < bytes) text += book;
   text.resize(bytes);
   size_t at = bytes * static_cast<size_t>(depth) / 100;
   at = text.find(". ", at);
   at = at == std::string::npos ? text.size() : at + 1;
-  return text.substr(0, at) + " " + kNeedle + text.substr(at);
+  return text.substr(0, at) + " " + kFact + text.substr(at);
 }
 
-struct Line {
-  std::string method;
-  quarry::GenerateResult result;
-};
-
-Line Ask(const std::string& model, const quarry::AttentionSetup& attention,
+// Prints a row as soon as it is known; whether the answer is right.
+bool Ask(const std::string& model, const quarry::AttentionSetup& attention,
          const std::string& document) {
   quarry::EngineOptions options;
   options.model = model;
@@ -77,10 +73,19 @@ Line Ask(const std::string& model, const quarry::AttentionSetup& attention,
                  static_cast<long long>(p.prompt_tokens), rate,
                  static_cast<double>(p.prompt_tokens - p.prompt_tokens_read) / rate);
   };
-  Line line = {method, engine->Generate(std::move(request), std::move(callbacks))};
+  const quarry::GenerateResult result = engine->Generate(std::move(request), std::move(callbacks));
   if (terminal) std::fprintf(stderr, "\r\x1b[K");
-  if (!line.result.status.ok()) Die(method + ": " + line.result.status.message());
-  return line;
+  if (!result.status.ok()) Die(method + ": " + result.status.message());
+
+  std::string answer = result.text.substr(0, 24);
+  for (char& c : answer) c = c == '\n' ? ' ' : c;
+  const bool right = result.text.find(kAnswer) != std::string::npos;
+  std::printf("%-9s  %-24s  %-6s  %8lld  %7.1f s  %9.0f  %6.0f MiB  %6.2f %%\n", method.c_str(),
+              answer.c_str(), right ? "yes" : "no", static_cast<long long>(result.prompt_tokens),
+              result.prefill_seconds, result.prefill_tokens_per_second(),
+              static_cast<double>(result.kv_bytes) / 1048576.0, 100 * result.density);
+  std::fflush(stdout);
+  return right;
 }
 
 }  // namespace
@@ -99,34 +104,25 @@ int main(int argc, char** argv) {
   book << in.rdbuf();
 
   const quarry::ModelInfo info = Must(quarry::InspectModel(model));
-  // A token of this model is about 3.3 characters; a little more makes sure of the length.
-  const std::string document = PlantNeedle(book.str(), static_cast<size_t>(tokens) * 7 / 2, depth);
+  // A token of this model is somewhat over 3 characters of prose.
+  const std::string document = PlantFact(book.str(), static_cast<size_t>(tokens) * 31 / 10, depth);
   const std::string set[] = {"model.path=" + model};
   const quarry::RunConfig memory = Must(quarry::LoadRunConfig(argv[3], set));
 
   std::printf("model     %s, %lld parameters, trained for %lld tokens\n", model.c_str(),
               static_cast<long long>(info.parameters), static_cast<long long>(info.native_context));
   std::printf("document  %s, %zu characters; at %d %%: \"%s\"\n", argv[2], document.size(), depth,
-              kNeedle);
+              kFact);
   std::printf("question  %s\n\n", kQuestion);
-  std::fflush(stdout);
-
-  const Line lines[] = {Ask(model, memory.attention, document),
-                        Ask(model, quarry::DenseConfig{}, document)};
-  std::printf("%-8s  %-24s  %-6s  %8s  %9s  %9s  %10s  %8s\n", "method", "answer", "right",
+  std::printf("%-9s  %-24s  %-6s  %8s  %9s  %9s  %10s  %8s\n", "method", "answer", "right",
               "tokens", "read", "tokens/s", "context", "density");
-  for (const Line& l : lines) {
-    std::string answer = l.result.text.substr(0, 24);
-    for (char& c : answer) c = c == '\n' ? ' ' : c;
-    const bool right = l.result.text.find(kAnswer) != std::string::npos;
-    std::printf("%-8s  %-24s  %-6s  %8lld  %7.1f s  %9.0f  %6.0f MiB  %6.2f %%\n", l.method.c_str(),
-                answer.c_str(), right ? "yes" : "no",
-                static_cast<long long>(l.result.prompt_tokens), l.result.prefill_seconds,
-                l.result.prefill_tokens_per_second(),
-                static_cast<double>(l.result.kv_bytes) / 1048576.0, 100 * l.result.density);
-  }
+  std::fflush(stdout);
+  const bool found = Ask(model, memory.attention, document);
+  Ask(model, quarry::SuggestAttentionConfig(quarry::InfQuestConfig{}, info.native_context),
+      document);
+  Ask(model, quarry::DenseConfig{}, document);
   std::printf(
       "\nDense attention sees every token, but at distances the model never met in training; the\n"
       "context memory keeps all distances within the window it was trained for.\n");
-  return lines[0].result.text.find(kAnswer) != std::string::npos ? 0 : 1;
+  return found ? 0 : 1;
 }

@@ -52,6 +52,9 @@ struct AttentionSetup {
 // "inf-llm"; "minference, decode quest"; "quest, layers 0-1 dense".
 std::string Describe(const AttentionSetup& setup);
 
+// Reads the files that parameters name: minference's pattern_file, where `patterns` is null.
+Status LoadPatterns(AttentionSetup& setup);
+
 // Every method's parameters, and that the two phases of a layer fit each other: a method that
 // serves one phase stands in that one, and one that serves both or none stands in both.
 Status Validate(const AttentionSetup& setup);

@@ -51,6 +51,14 @@ struct EngineOptions {
 
 using RequestId = uint64_t;
 
+// Where queries, keys and values of one layer go while a prompt is read: a safetensors file that
+// appears when all of the prompt has been, whole or not at all (docs/formats.md). In f32, it takes
+// 4 * (heads + 2 * kv_heads) * head_dim bytes a token; in memory, one chunk.
+struct QkvDump {
+  int64_t layer = 0;
+  std::string path = {};
+};
+
 struct GenerateRequest {
   std::vector<TokenId> prompt = {};
   int64_t max_new_tokens = 256;
@@ -66,6 +74,7 @@ struct GenerateRequest {
   // The last this many tokens of the prompt are fed one at a time, as those of an answer are, so
   // that they meet the method as it decodes.
   int64_t decode_tail = 0;
+  std::optional<QkvDump> dump_qkv = {};
 };
 
 enum class StopReason {

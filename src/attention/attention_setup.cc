@@ -49,6 +49,15 @@ std::string Describe(const PhaseMethods& m) {
   return fmt::format("{}, decode {}", prefill, decode);
 }
 
+Status LoadPatterns(AttentionConfig& config) {
+  auto* c = std::get_if<MInferenceConfig>(&config);
+  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
+  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
+  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
+  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
+  return OkStatus();
+}
+
 }  // namespace
 
 PhaseMethods::PhaseMethods(const AttentionConfig& method) : prefill(method), decode(method) {
@@ -64,6 +73,14 @@ std::string Describe(const AttentionSetup& setup) {
     out += Describe(r.methods);
   }
   return out;
+}
+
+Status LoadPatterns(AttentionSetup& setup) {
+  Status s = LoadPatterns(setup.methods.prefill);
+  for (LayerRange& r : setup.layers) {
+    if (s.ok()) s = LoadPatterns(r.methods.prefill);
+  }
+  return s;
 }
 
 Status Validate(const AttentionSetup& setup) {

@@ -137,6 +137,19 @@ Status AtomicFile::Write(std::span<const std::byte> bytes) {
   return OkStatus();
 }
 
+Status AtomicFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(path_, errno);
+    }
+    offset += static_cast<uint64_t>(n);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return OkStatus();
+}
+
 Status AtomicFile::Commit() {
   if (::fsync(fd_) != 0) return SystemError(path_, errno);
   // Closing may report a failed write too; the temporary file then goes.

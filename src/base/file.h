@@ -51,6 +51,8 @@ class AtomicFile {
 
   Status Write(std::span<const std::byte> bytes);
   Status Write(std::string_view text) { return Write(std::as_bytes(std::span(text))); }
+  // At `offset` from the start, wherever Write stands; bytes in between that nobody writes are 0.
+  Status WriteAt(uint64_t offset, std::span<const std::byte> bytes);
   // REQUIRES: every Write succeeded; nothing is called after it.
   Status Commit();
 

@@ -13,10 +13,12 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "cli/data_roots.h"
 #include "cli/exit_code.h"
 #include "cli/io.h"
 #include "cli/lists.h"
 #include "cli/model_options.h"
+#include "cli/named_methods.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "eval/evaluation.h"
@@ -41,66 +43,8 @@ struct EvalCommandOptions {
   bool list = false;
 };
 
-// "LABEL=REST" or "REST", whose label is `fallback(REST)`.
-template <typename Fallback>
-std::pair<std::string, std::string> Labelled(const std::string& text, Fallback fallback) {
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos) return {fallback(text), text};
-  return {text.substr(0, equals), text.substr(equals + 1)};
-}
-
-struct NamedMethod {
-  std::string label;
-  ModelOptions options;
-  std::string overrides;
-};
-
-Result<std::vector<NamedMethod>> NameMethods(const EvalCommandOptions& o) {
-  std::vector<NamedMethod> named;
-  ModelOptions shared = o.model;
-  shared.set.clear();
-  std::vector<std::string> methods = SplitCommas(o.methods);
-  if (methods.empty() && o.configs.empty()) methods = {"dense"};
-  for (const std::string& text : methods) {
-    const auto [label, method] = Labelled(text, [](const std::string& s) { return s; });
-    NamedMethod m = {label, shared, ""};
-    const size_t plus = method.find('+');
-    if (plus == std::string::npos) {
-      m.options.method = method;
-    } else {
-      m.options.prefill = method.substr(0, plus);
-      m.options.decode = method.substr(plus + 1);
-    }
-    named.push_back(std::move(m));
-  }
-  for (const std::string& text : o.configs) {
-    const auto [label, path] = Labelled(
-        text, [](const std::string& s) { return std::filesystem::path(s).stem().string(); });
-    NamedMethod m = {label, shared, ""};
-    m.options.config = path;
-    Result<std::string> contents = ReadInput(path);
-    if (!contents.ok()) return contents.status();
-    m.overrides = std::move(*contents);
-    named.push_back(std::move(m));
-  }
-
-  for (const std::string& set : o.model.set) {
-    const std::string prefix = set.substr(0, std::min(set.find('.'), set.find('=')));
-    const auto own = std::find_if(named.begin(), named.end(),
-                                  [&](const NamedMethod& m) { return m.label == prefix; });
-    for (NamedMethod& m : named) {
-      if (own != named.end() && &*own != &m) continue;
-      const std::string value = own != named.end() ? set.substr(prefix.size() + 1) : set;
-      m.options.set.push_back(value);
-      m.overrides += "\n--set " + value;
-    }
-  }
-  return named;
-}
-
-Result<std::vector<eval::MethodRun>> ResolveMethods(const EvalCommandOptions& o,
-                                                    const LogSink& log) {
-  Result<std::vector<NamedMethod>> named = NameMethods(o);
+Result<std::vector<eval::MethodRun>> MethodRuns(const EvalCommandOptions& o, const LogSink& log) {
+  Result<std::vector<NamedMethod>> named = NameMethods(o.model, o.methods, o.configs);
   if (!named.ok()) return named.status();
   std::vector<eval::MethodRun> runs;
   for (NamedMethod& m : *named) {
@@ -112,24 +56,6 @@ Result<std::vector<eval::MethodRun>> ResolveMethods(const EvalCommandOptions& o,
     runs.push_back({m.label, m.overrides, std::move(engine)});
   }
   return runs;
-}
-
-// Folders that may hold the bundled data: of the model, of the program, and here.
-std::vector<std::filesystem::path> DataRoots(const std::string& model) {
-  std::vector<std::filesystem::path> roots;
-  const auto add_parents = [&](std::filesystem::path path, int levels) {
-    for (int i = 0; i < levels && !path.empty(); ++i) {
-      path = path.parent_path();
-      roots.push_back(path);
-    }
-  };
-  std::error_code error;
-  const auto folder = std::filesystem::weakly_canonical(model, error);
-  if (!error) add_parents(folder, 2);
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) add_parents(program, 4);
-  roots.push_back(std::filesystem::current_path(error));
-  return roots;
 }
 
 Result<eval::EvalOptions> MakeOptions(const EvalCommandOptions& o, const LogSink& log) {
@@ -146,7 +72,7 @@ Result<eval::EvalOptions> MakeOptions(const EvalCommandOptions& o, const LogSink
   if (e.tasks.empty()) {
     return InvalidArgument("no task: name one or more; quarry eval --list shows them");
   }
-  Result<std::vector<eval::MethodRun>> methods = ResolveMethods(o, log);
+  Result<std::vector<eval::MethodRun>> methods = MethodRuns(o, log);
   if (!methods.ok()) return methods.status();
   e.methods = std::move(*methods);
 

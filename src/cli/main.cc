@@ -7,6 +7,7 @@
 
 #include "quarry/version.h"
 
+#include "cli/bench_command.h"
 #include "cli/convert_command.h"
 #include "cli/eval_command.h"
 #include "cli/exit_code.h"
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
   int exit_code = cli::kExitOk;
   cli::AddRunCommand(app, &exit_code);
   cli::AddEvalCommand(app, &exit_code);
+  cli::AddBenchCommand(app, &exit_code);
   cli::AddInspectCommand(app, &exit_code);
   cli::AddSearchCommand(app, &exit_code);
   cli::AddConvertCommand(app, &exit_code);

@@ -183,6 +183,25 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   return setup;
 }
 
+Result<PhaseMethods> ResolveMethods(const ModelOptions& o, const ModelInfo& info,
+                                    const LogSink& log) {
+  const Result<PhaseMethods> methods = MethodsOf(o, info);
+  if (!methods.ok()) return methods.status();
+  Result<RunConfig> run = DefaultRunConfig(*methods, o.set);
+  if (!run.ok()) return run.status();
+  if (log) {
+    for (const std::string& note : run->notes) log(LogLevel::kInfo, note);
+  }
+  if (const Status s = LoadPatterns(run->attention); !s.ok()) return s;
+  return run->attention.methods;
+}
+
+Result<DType> ParseKvDType(const std::string& name) {
+  const Result<std::optional<DType>> type = DTypeOf("--kv-dtype", name, true);
+  if (!type.ok()) return type.status();
+  return type->value_or(DType::kF16);
+}
+
 LogSink StandardErrorLog() {
   return [](LogLevel level, std::string_view line) {
     std::fprintf(stderr, "quarry: %s%.*s\n", level == LogLevel::kWarning ? "warning: " : "",

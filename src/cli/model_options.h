@@ -42,6 +42,15 @@ struct ModelSetup {
 // configuration go to `log`.
 Result<ModelSetup> Resolve(const ModelOptions& options, const LogSink& log);
 
+// The methods that --method, --prefill, --decode and --set ask for, with lengths that suit a model
+// of this native_context and sliding_window; nothing else of `info` is looked at. Files that
+// parameters name are read.
+Result<PhaseMethods> ResolveMethods(const ModelOptions& options, const ModelInfo& info,
+                                    const LogSink& log);
+
+// "f16", "bf16", "f32" or "int8", as --kv-dtype has it.
+Result<DType> ParseKvDType(const std::string& name);
+
 // Remarks on standard error, one line each.
 LogSink StandardErrorLog();
 

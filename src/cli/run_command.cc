@@ -34,6 +34,7 @@ struct RunOptions {
   bool json = false;
   bool stats = false;
   bool coverage = false;
+  std::pair<int64_t, std::string> dump_qkv;  // empty file: none
 };
 
 // What the user wants to say to the model.
@@ -185,6 +186,9 @@ int Run(RunOptions o) {
                              .ignore_eos = o.ignore_eos,
                              .question = prompt->question,
                              .measure_coverage = o.coverage};
+  if (!o.dump_qkv.second.empty()) {
+    request.dump_qkv = QkvDump{o.dump_qkv.first, o.dump_qkv.second};
+  }
   Output out;
   ProgressLine progress;
   std::promise<GenerateResult> done;
@@ -257,12 +261,20 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
   c->add_flag(
       "--coverage", o->coverage,
       "measure how much of the attention over all tokens was kept, and say so with --stats");
+  c->add_option(
+       "--dump-qkv", o->dump_qkv,
+       "while the prompt is read, write queries, keys and values of this layer to FILE "
+       "(safetensors, f32, before the rotary embedding), for quarry bench attention --qkv; "
+       "takes 4 * (heads + 2 * kv heads) * head size bytes of disk a token, and one chunk "
+       "of memory")
+      ->type_name("LAYER FILE");
   c->add_flag("--stats", o->stats, "print time, memory and density to standard error");
   c->footer(R"(Examples:
   quarry run -m models/needle-5m -p "What is the pass key? ..."
   quarry run -m models/needle-5m --method inf-llm --document book.txt \
              --question "What is the pass key?" --stats
   quarry run -c config/llama-3-inf-llm.yaml -m /models/llama-3-8b --set topk=32 -f prompt.txt
+  quarry run -m models/needle-5m -f book.txt --raw -n 1 --dump-qkv 2 layer2.safetensors
 
 The answer goes to standard output, everything else to standard error. Ctrl-C ends the answer and
 keeps what was produced; a second Ctrl-C ends at once.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <future>
 #include <list>
 #include <mutex>
@@ -29,6 +30,12 @@ RopeSpec RopeOf(const HfConfig& config, const EngineOptions& options) {
   }
   rope.position_scale *= options.distance_scale;
   return rope;
+}
+
+// "llama-3-8b" of "models/llama-3-8b/".
+std::string NameOf(const std::string& model) {
+  const std::filesystem::path path(model);
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
 std::vector<TokenId> EndIds(const std::string& folder, const HfConfig& config,
@@ -63,24 +70,6 @@ Status CheckOptions(const EngineOptions& o) {
     return InvalidArgument("quantize must be q8_0 or q4_0");
   }
   return Validate(o.attention);
-}
-
-// Files that a method's parameters name.
-Status LoadPatterns(AttentionConfig& config) {
-  auto* c = std::get_if<MInferenceConfig>(&config);
-  if (c == nullptr || c->pattern_file.empty() || c->patterns != nullptr) return OkStatus();
-  Result<PatternTable> table = ReadPatternTable(c->pattern_file);
-  if (!table.ok()) return table.status().WithPrefix("minference: pattern_file");
-  c->patterns = std::make_shared<const PatternTable>(std::move(*table));
-  return OkStatus();
-}
-
-Status LoadPatterns(AttentionSetup& setup) {
-  Status s = LoadPatterns(setup.methods.prefill);
-  for (LayerRange& r : setup.layers) {
-    if (s.ok()) s = LoadPatterns(r.methods.prefill);
-  }
-  return s;
 }
 
 }  // namespace
@@ -182,7 +171,9 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
                    .kv_dtype = impl->options.kv_dtype,
                    .rope = RopeOf(impl->model->config(), impl->options),
                    .chunk_size = impl->options.chunk_size,
-                   .end_ids = EndIds(impl->options.model, impl->model->config(), *impl->tokenizer)};
+                   .end_ids = EndIds(impl->options.model, impl->model->config(), *impl->tokenizer),
+                   .model_name = NameOf(impl->options.model),
+                   .native_context = impl->info.native_context};
   for (const std::string& note : impl->info.notes) impl->Log(LogLevel::kInfo, note);
   impl->Start();
   return impl;
@@ -240,6 +231,10 @@ Status Engine::Impl::CheckRequest(const GenerateRequest& r) {
   if (r.question.begin < 0 || r.question.end > n) {
     return InvalidArgument(fmt::format("question: tokens {} to {} are not in the prompt of {}",
                                        r.question.begin, r.question.end, n));
+  }
+  if (r.dump_qkv && (r.dump_qkv->layer < 0 || r.dump_qkv->layer >= info.layers)) {
+    return InvalidArgument(fmt::format("dump_qkv: layer is {}, must be between 0 and {}",
+                                       r.dump_qkv->layer, info.layers - 1));
   }
   if (const Status s = r.sampling.Validate(); !s.ok()) return s;
   return CheckMemory(n + r.max_new_tokens);

@@ -28,11 +28,16 @@ bool Task::Step(const TaskContext& context) {
     Finish(StopReason::kCancelled, Cancelled("the request was cancelled"));
     return false;
   }
-  if (sequence_ == nullptr) Start(context);
+  if (sequence_ == nullptr) {
+    if (const Status s = Start(context); !s.ok()) {
+      Finish(StopReason::kError, s);
+      return false;
+    }
+  }
   return prefilling() ? ReadChunk(context) : Decode(context);
 }
 
-void Task::Start(const TaskContext& c) {
+Status Task::Start(const TaskContext& c) {
   // Frequencies that depend on the length follow the largest distance that a query may see.
   int64_t total = prompt_size() + request_.max_new_tokens;
   if (c.methods->needs().extends_context) {
@@ -47,7 +52,18 @@ void Task::Start(const TaskContext& c) {
   for (TokenId token : request_.prompt) sampler_->Accept(token);
   detokenizer_.emplace(*c.tokenizer, DecodeOptions{.skip_special = true});
   logits_.resize(static_cast<size_t>(c.model->config().vocab_size));
+  if (request_.dump_qkv) {
+    Result<QkvRecorder> recorder = QkvRecorder::Create(request_.dump_qkv->path,
+                                                       {.model = c.model_name,
+                                                        .layer = request_.dump_qkv->layer,
+                                                        .tokens = prompt_size(),
+                                                        .native_context = c.native_context},
+                                                       c.model->shape(), sequence_->rope());
+    if (!recorder.ok()) return recorder.status().WithPrefix("dump_qkv");
+    recorder_.emplace(std::move(*recorder));
+  }
   begin_ = Clock::now();
+  return OkStatus();
 }
 
 bool Task::ReadChunk(const TaskContext& c) {
@@ -62,15 +78,16 @@ bool Task::ReadChunk(const TaskContext& c) {
       std::span(request_.prompt).subspan(static_cast<size_t>(read_));
   Model::ForwardOptions options = {
       .phase = read_ < prompt_size() - tail ? Phase::kPrefill : Phase::kDecode,
+      .observer = recorder_ ? &*recorder_ : nullptr,
       .cancel = &cancelled_};
   if (request_.score_prompt) {
     options.next = rest.subspan(1, static_cast<size_t>(last ? n - 1 : n));
     result_.prompt_logprobs.resize(static_cast<size_t>(read_) + options.next.size());
     options.logprobs = std::span(result_.prompt_logprobs).subspan(static_cast<size_t>(read_));
   }
-  const Status status =
-      c.model->Forward(rest.first(static_cast<size_t>(n)), *sequence_, *c.exec,
-                       last ? std::span<float>(logits_) : std::span<float>(), options);
+  Status status = c.model->Forward(rest.first(static_cast<size_t>(n)), *sequence_, *c.exec,
+                                   last ? std::span<float>(logits_) : std::span<float>(), options);
+  if (status.ok() && recorder_) status = recorder_->Check().WithPrefix("dump_qkv");
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
     result_.prompt_logprobs.resize(
@@ -84,6 +101,7 @@ bool Task::ReadChunk(const TaskContext& c) {
     callbacks_.on_progress({read_, prompt_size(), result_.prefill_seconds});
   }
   if (!last) return true;
+  recorder_.reset();
   first_token_ = Clock::now();
   if (request_.max_new_tokens == 0) {
     Finish(StopReason::kLength);
@@ -160,6 +178,7 @@ void Task::Finish(StopReason reason, Status status) {
     result_.cache_evictions = stats.cache_evictions;
   }
   result_.peak_rss_bytes = PeakRssBytes();
+  recorder_.reset();  // a file that is not complete goes
   sequence_.reset();  // its memory goes before anybody reacts
   if (callbacks_.on_done) callbacks_.on_done(result_);
 }

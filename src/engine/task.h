@@ -6,10 +6,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "quarry/engine.h"
 
+#include "engine/qkv_recorder.h"
 #include "engine/stop_matcher.h"
 #include "model/model.h"
 #include "model/sequence.h"
@@ -27,6 +29,8 @@ struct TaskContext {
   RopeSpec rope;
   int64_t chunk_size = 512;
   std::vector<TokenId> end_ids;  // the model's
+  std::string model_name;        // for what is recorded
+  int64_t native_context = 0;
 };
 
 class Task {
@@ -47,7 +51,7 @@ class Task {
   using Clock = std::chrono::steady_clock;
 
   int64_t prompt_size() const { return static_cast<int64_t>(request_.prompt.size()); }
-  void Start(const TaskContext& context);
+  Status Start(const TaskContext& context);
   bool ReadChunk(const TaskContext& context);
   bool Decode(const TaskContext& context);
   // Picks a token from the logits and adds it to the answer; false if that ended it.
@@ -60,6 +64,7 @@ class Task {
   std::atomic<bool> cancelled_{false};
 
   std::unique_ptr<Sequence> sequence_;
+  std::optional<QkvRecorder> recorder_;  // while the prompt is read
   std::optional<Sampler> sampler_;
   std::optional<Detokenizer> detokenizer_;
   StopMatcher stops_;

@@ -1,9 +1,11 @@
-// The two pictures of an evaluation: a needle test's heatmap, and perplexity over length.
+// Pictures: a needle test's heatmap, and lines over length (perplexity, time).
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace quarry::eval {
@@ -28,8 +30,14 @@ struct LineChart {
     std::vector<std::pair<double, double>> points;  // ascending x
   };
   std::vector<Line> lines;
+  // Logarithmic axes: ticks at powers of two of x, which are lengths, and at powers of ten of y or
+  // closer. Points that are not above 0 there are left out.
+  bool log_x = false;
+  bool log_y = false;
 };
 
+// One below the other.
+std::string DrawLines(std::span<const LineChart> charts);
 std::string DrawLines(const LineChart& chart);
 
 // 131072 -> "128K", 1000000 -> "1000000", 1048576 -> "1M".

@@ -104,6 +104,19 @@ class Checkpoint {
 Result<std::map<std::string, std::string>> ParseSafetensorsIndex(
     std::string_view json, std::string_view name, const SafetensorsLimits& limits = {});
 
+struct TensorLayout {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+};
+
+// What stands before the data of a file with these tensors, in this order: length and header,
+// padded with spaces so that the data starts at a multiple of 8. For files that are too large to
+// build in memory; the tensors follow without gaps. Fails on repeated names and on shapes of more
+// than 2^63 bytes.
+Result<std::string> SerializeSafetensorsHeader(
+    std::span<const TensorLayout> tensors, const std::map<std::string, std::string>& metadata = {});
+
 struct TensorToWrite {
   std::string name;
   DType dtype = DType::kF32;
@@ -111,9 +124,8 @@ struct TensorToWrite {
   std::span<const std::byte> data;
 };
 
-// The bytes of a file with these tensors, in this order. The header is padded with spaces so that
-// the data starts at a multiple of 8. Fails on repeated names and on data that does not fit its
-// shape.
+// The bytes of a file with these tensors, in this order: the header as above, and the data. Fails
+// also on data that does not fit its shape.
 Result<std::string> SerializeSafetensors(std::span<const TensorToWrite> tensors,
                                          const std::map<std::string, std::string>& metadata = {});
 

@@ -36,11 +36,17 @@ Status CheckName(const std::string& name, std::set<std::string_view>& names) {
   return OkStatus();
 }
 
-Status CheckSize(const TensorToWrite& t) {
-  std::optional<uint64_t> size = t.dtype == DType::kF32 ? 4 : 2;
-  for (int64_t dim : t.shape) {
+// Nothing if the product overflows or a dimension is negative.
+std::optional<uint64_t> SizeOfTensor(DType dtype, const std::vector<int64_t>& shape) {
+  std::optional<uint64_t> size = dtype == DType::kF32 ? 4 : 2;
+  for (int64_t dim : shape) {
     if (size) size = dim < 0 ? std::nullopt : CheckedMul(*size, static_cast<uint64_t>(dim));
   }
+  return size;
+}
+
+Status CheckSize(const TensorToWrite& t) {
+  const std::optional<uint64_t> size = SizeOfTensor(t.dtype, t.shape);
   if (size == t.data.size()) return OkStatus();
   return InvalidArgument(
       fmt::format("safetensors: tensor {} of {} has {} bytes, its shape takes {}", Quoted(t.name),
@@ -49,39 +55,59 @@ Status CheckSize(const TensorToWrite& t) {
 
 }  // namespace
 
-Result<std::string> SerializeSafetensors(std::span<const TensorToWrite> tensors,
-                                         const std::map<std::string, std::string>& metadata) {
+Result<std::string> SerializeSafetensorsHeader(std::span<const TensorLayout> tensors,
+                                               const std::map<std::string, std::string>& metadata) {
   try {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::set<std::string_view> names;
     uint64_t at = 0;
-    for (const TensorToWrite& t : tensors) {
+    for (const TensorLayout& t : tensors) {
       if (Status s = CheckName(t.name, names); !s.ok()) return s;
-      if (Status s = CheckSize(t); !s.ok()) return s;
+      const std::optional<uint64_t> size = SizeOfTensor(t.dtype, t.shape);
+      const std::optional<uint64_t> end = size ? CheckedAdd(at, *size) : std::nullopt;
+      if (!end || *end >> 63 != 0) {
+        return InvalidArgument(
+            fmt::format("safetensors: tensor {} takes more than 2^63 bytes", Quoted(t.name)));
+      }
       // Not through operator[], which searches an ordered object from its start.
       header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
-          {t.name,
-           {{"dtype", Name(t.dtype)},
-            {"shape", t.shape},
-            {"data_offsets", {at, at + t.data.size()}}}});
-      at += t.data.size();
+          {t.name, {{"dtype", Name(t.dtype)}, {"shape", t.shape}, {"data_offsets", {at, *end}}}});
+      at = *end;
     }
     std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');
 
     std::string out;
-    out.reserve(8 + text.size() + at);
+    out.reserve(8 + text.size());
     for (int i = 0; i < 8; ++i) out += static_cast<char>(text.size() >> (8 * i) & 0xff);
-    out += text;
+    return out += text;
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory(fmt::format("safetensors: no memory to list {} tensors", tensors.size()));
+  } catch (const nlohmann::json::exception& e) {  // metadata that is no UTF-8
+    return InvalidArgument(fmt::format("safetensors: {}", OneLine(e.what())));
+  }
+}
+
+Result<std::string> SerializeSafetensors(std::span<const TensorToWrite> tensors,
+                                         const std::map<std::string, std::string>& metadata) {
+  try {
+    std::vector<TensorLayout> layout;
+    size_t bytes = 0;
     for (const TensorToWrite& t : tensors) {
-      out.append(reinterpret_cast<const char*>(t.data.data()), t.data.size());
+      if (Status s = CheckSize(t); !s.ok()) return s;
+      layout.push_back({t.name, t.dtype, t.shape});
+      bytes += t.data.size();
+    }
+    Result<std::string> out = SerializeSafetensorsHeader(layout, metadata);
+    if (!out.ok()) return out.status();
+    out->reserve(out->size() + bytes);
+    for (const TensorToWrite& t : tensors) {
+      out->append(reinterpret_cast<const char*>(t.data.data()), t.data.size());
     }
     return out;
   } catch (const std::bad_alloc&) {
     return OutOfMemory(fmt::format("safetensors: no memory to build {} tensors", tensors.size()));
-  } catch (const nlohmann::json::exception& e) {  // metadata that is no UTF-8
-    return InvalidArgument(fmt::format("safetensors: {}", OneLine(e.what())));
   }
 }
 

@@ -169,6 +169,15 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
     NormHeads(ctx, layer.q_norm, config_.rms_norm_eps, config_.n_heads, n, qkv_stride, qkv);
     NormHeads(ctx, layer.k_norm, config_.rms_norm_eps, config_.n_kv_heads, n, qkv_stride,
               qkv + q_width);
+    if (options.observer != nullptr) {
+      options.observer->OnQkv({.layer = static_cast<int>(i),
+                               .first = sequence.size(),
+                               .n = n,
+                               .q = qkv,
+                               .k = qkv + q_width,
+                               .v = qkv + q_width + kv_width,
+                               .stride = qkv_stride});
+    }
     sequence.Attend(static_cast<int>(i),
                     {.n = static_cast<int>(n),
                      .q = qkv,

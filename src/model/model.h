@@ -39,6 +39,18 @@ class Model {
     virtual ~Observer() = default;
     // The residual stream, [n][hidden]: after 0 layers (the embeddings), 1, ...
     virtual void OnState(int /*layers*/, std::span<const float> /*x*/) {}
+    // What one layer's attention is given, before it attends: rows of tokens [first, first + n).
+    // Queries and keys after biases and norms of heads and before the rotary embedding.
+    struct Qkv {
+      int layer = 0;
+      TokenPos first = 0;
+      int64_t n = 0;
+      const float* q = nullptr;  // [n][stride], heads * head_dim used
+      const float* k = nullptr;  // [n][stride], kv_heads * head_dim used
+      const float* v = nullptr;  // the same
+      int64_t stride = 0;
+    };
+    virtual void OnQkv(const Qkv& /*rows*/) {}
     // The final norm's output of rows from `first_row` on, counted among those that get logits.
     virtual void OnFinalNorm(int64_t /*first_row*/, std::span<const float> /*x*/) {}
   };

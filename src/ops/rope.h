@@ -20,6 +20,7 @@ class Rope {
   // Pairs that rotate; channels from 2 * pairs() on pass unchanged.
   int pairs() const { return static_cast<int>(frequencies_.size()); }
   double magnitude() const { return magnitude_; }
+  const std::vector<double>& frequencies() const { return frequencies_; }
 
   // magnitude * cos and magnitude * sin of positions first, first + 1, ...: [n][pairs()] each.
   // Angles are computed and reduced in double: positions reach millions.

@@ -193,6 +193,31 @@ TEST(Charts, LinesSkipWhatIsNoNumber) {
   EXPECT_THAT(DrawLines({"t", "x", "y", {}}), HasSubstr("</svg>"));
 }
 
+// On a logarithmic axis equal ratios are equal distances.
+TEST(LineChart, LogarithmicAxes) {
+  LineChart chart = {"t", "x", "y", {{"m", {{1024, 1}, {2048, 10}, {4096, 100}}}}};
+  chart.log_x = chart.log_y = true;
+  const std::string svg = DrawLines(chart);
+  for (const char* tick : {">1K<", ">2K<", ">4K<", ">1<", ">10<", ">100<"}) {
+    EXPECT_THAT(svg, HasSubstr(tick));
+  }
+  // The middle one of the three points.
+  EXPECT_THAT(svg, HasSubstr(R"(<circle cx="380.00" cy="230.00")"));
+  // What has no logarithm is left out.
+  chart.lines[0].points = {{0, 1}, {1024, 0}, {1024, -1}};
+  EXPECT_THAT(DrawLines(chart), HasSubstr("no results"));
+}
+
+TEST(LineChart, SeveralStandBelowEachOther) {
+  const LineChart one = {"upper", "x", "y", {{"m", {{1, 2}, {3, 4}}}}};
+  LineChart two = one;
+  two.title = "lower";
+  const std::string svg = DrawLines(std::vector<LineChart>{one, two});
+  EXPECT_THAT(svg, HasSubstr(R"(height="960")"));
+  EXPECT_LT(svg.find("upper"), svg.find("lower"));
+  EXPECT_THAT(DrawLines(std::vector<LineChart>{}), HasSubstr("</svg>"));
+}
+
 TEST(Charts, LengthLabels) {
   EXPECT_EQ(LengthLabel(131072), "128K");
   EXPECT_EQ(LengthLabel(1 << 20), "1M");

@@ -1,27 +1,19 @@
-// bench_kernels: the hot kernels alone, each with its share of this machine's measured peak.
-//
-// Workloads
-//   attend prefill   128 rows (2 heads x 64 positions) over 2048 tokens: FLOP/s
-//   attend decode    2 rows (one position of a group) over 64K tokens of one KV head: bytes/s
-//   gemv             4096 x 4096 matrix, one row: bytes/s; quantised ones 16384 x 8192
-//   widen            one panel of 64 quantised rows to f32: values/s
-//   dot_rows         block representatives, 64K rows of 256: bytes/s
-//   page_bounds      Quest's bounds of 64K pages (1M tokens of one KV head), 1 and 4 queries:
-//                    bytes/s
-//   top_k            the best pages of 128K and 1M tokens, beside std::nth_element
-//
-//   bench_kernels [--isa NAME] [--threads N] [--json FILE]
+#include "bench/kernel_bench.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <memory>
+#include <functional>
 #include <numeric>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/aligned_buffer.h"
 #include "base/rng.h"
-#include "bench/harness.h"
+#include "bench/timing.h"
 #include "kernels/dispatch.h"
 
 namespace quarry::bench {
@@ -263,68 +255,76 @@ void TopK(const Workload& w, Table& table, int64_t n, int64_t k) {
                 .Number("nth_element us", theirs.median_s * 1e6, 1));
 }
 
-int Main(int argc, char** argv) {
-  std::string isa, json_path;
-  int threads = 2;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    if (flag == "--isa")
-      isa = argv[i + 1];
-    else if (flag == "--threads")
-      threads = std::atoi(argv[i + 1]);
-    else if (flag == "--json")
-      json_path = argv[i + 1];
-    else
-      return std::fprintf(stderr, "bench_kernels: unknown option %s\n", argv[i]), 2;
-  }
-  const auto chosen = kernels::ChooseKernels(isa);
-  if (!chosen.ok() || threads < 1) {
-    return std::fprintf(stderr, "bench_kernels: %s\n", chosen.status().message().c_str()), 2;
-  }
-  const KernelTable& table_of = **chosen;
-  ThreadPool pool(threads);
-  const Peaks peaks = MeasurePeaks(table_of, pool);
-  std::printf("%s, %s kernels, %d threads\n", CpuName().c_str(), std::string(table_of.isa).c_str(),
-              threads);
-  std::printf("peaks: f32 %.0f GFLOP/s, bf16 dot %.0f GFLOP/s, read %.1f GB/s\n",
-              peaks.f32_flops / 1e9, peaks.bf16_flops / 1e9, peaks.read_bytes / 1e9);
+// One measurement: its kernel's row into `table`.
+struct Step {
+  std::string what;
+  size_t table;
+  std::function<void(const Workload&, Table&)> run;
+};
 
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> json(nullptr, std::fclose);
-  if (!json_path.empty()) json.reset(std::fopen(json_path.c_str(), "w"));
-  const Workload w = {table_of, pool, peaks};
-  Table attend("attention kernel");
+std::vector<Step> Steps() {
+  std::vector<Step> steps;
   for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
     for (int head_dim : {64, 128}) {
-      Attend(w, attend, type, head_dim, 128, 2048);
-      Attend(w, attend, type, head_dim, 2, 1 << 16);
-      Attend(w, attend, type, head_dim, 8, 1 << 16);
+      for (const auto& [rows, tokens] : {std::pair(128, 2048), {2, 1 << 16}, {8, 1 << 16}}) {
+        steps.push_back({"attention", 0, [=](const Workload& w, Table& t) {
+                           Attend(w, t, type, head_dim, rows, tokens);
+                         }});
+      }
     }
   }
-  attend.Print(json.get());
-  Table linear("memory-bound kernels");
-  Gemv(w, linear, true, 4096, 4096);
-  Gemv(w, linear, false, 4096, 4096);
-  Gemv(w, linear, true, 16384, 8192);
-  DotRows(w, linear, DType::kBF16, 1 << 18, 256);
-  DotRows(w, linear, DType::kF32, 1 << 17, 256);
-  for (WeightType type : kWeightTypes) {
-    if (IsQuantized(type)) GemvQuant(w, linear, type, 16384, 8192);
+  for (const auto& [bf16, n, k] :
+       {std::tuple(true, 4096, 4096), {false, 4096, 4096}, {true, 16384, 8192}}) {
+    steps.push_back({"gemv", 1, [=](const Workload& w, Table& t) { Gemv(w, t, bf16, n, k); }});
   }
-  for (int rows : {1, 4}) PageBounds(w, linear, DType::kF16, rows, 128);
-  linear.Print(json.get());
-  Table widening("quantised weights to f32");
-  for (WeightType type : kWeightTypes) {
-    if (IsQuantized(type)) UnpackQuant(w, widening, type, 2048);
+  for (const auto& [type, n] : {std::pair(DType::kBF16, 1 << 18), {DType::kF32, 1 << 17}}) {
+    steps.push_back(
+        {"dot_rows", 1, [=](const Workload& w, Table& t) { DotRows(w, t, type, n, 256); }});
   }
-  widening.Print(json.get());
-  Table selection("selection, one thread");
-  TopK(w, selection, 8192, 127);
-  TopK(w, selection, 65536, 255);
-  selection.Print(json.get());
-  return 0;
+  for (WeightType type : kWeightTypes) {
+    if (!IsQuantized(type)) continue;
+    steps.push_back(
+        {"gemv", 1, [=](const Workload& w, Table& t) { GemvQuant(w, t, type, 16384, 8192); }});
+  }
+  for (int rows : {1, 4}) {
+    steps.push_back({"page_bounds", 1, [=](const Workload& w, Table& t) {
+                       PageBounds(w, t, DType::kF16, rows, 128);
+                     }});
+  }
+  for (WeightType type : kWeightTypes) {
+    if (!IsQuantized(type)) continue;
+    steps.push_back(
+        {"widen", 2, [=](const Workload& w, Table& t) { UnpackQuant(w, t, type, 2048); }});
+  }
+  for (const auto& [n, k] : {std::pair(8192, 127), {65536, 255}}) {
+    steps.push_back({"top_k", 3, [=](const Workload& w, Table& t) { TopK(w, t, n, k); }});
+  }
+  return steps;
 }
 
 }  // namespace
-}  // namespace quarry::bench
 
-int main(int argc, char** argv) { return quarry::bench::Main(argc, argv); }
+Result<BenchReport> RunKernelBench(const KernelBenchOptions& o, const BenchControl& control) {
+  const auto chosen =
+      o.isa.empty() ? kernels::ChooseKernelsFromEnvironment() : kernels::ChooseKernels(o.isa);
+  if (!chosen.ok()) return chosen.status();
+  const Result<int> threads = ThreadCount(o.threads);
+  if (!threads.ok()) return threads.status();
+  ThreadPool pool(*threads);
+  BenchReport report;
+  report.machine = MeasureMachine(**chosen, pool);
+  report.tables = {Table("attention kernel"), Table("memory-bound kernels"),
+                   Table("quantised weights to f32"), Table("selection, one thread")};
+  const Workload w = {**chosen, pool, report.machine.peaks};
+  const std::vector<Step> steps = Steps();
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < steps.size() && !control.stopped(); ++i) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+    control.Tell({steps[i].what, static_cast<int64_t>(i), static_cast<int64_t>(steps.size()),
+                  "kernels", passed.count()});
+    steps[i].run(w, report.tables[steps[i].table]);
+  }
+  return report;
+}
+
+}  // namespace quarry::bench

@@ -1,0 +1,27 @@
+// Several methods on one command line: --methods dense,big=quest,flexprefill+quest, files, and
+// overrides of one of them or of all.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "quarry/status.h"
+
+#include "cli/model_options.h"
+
+namespace quarry::cli {
+
+struct NamedMethod {
+  std::string label;
+  ModelOptions options;   // as quarry run would have them
+  std::string overrides;  // what the label stands for beyond a method's name; to compare runs by
+};
+
+// `methods`: METHOD, PREFILL+DECODE or LABEL=one of these, with commas between; `configs`:
+// [LABEL=]FILE. Without either, dense. Of shared.set, LABEL.key=value goes to that method and
+// key=value to all. The rest of `shared` holds for all.
+Result<std::vector<NamedMethod>> NameMethods(const ModelOptions& shared,
+                                             const std::vector<std::string>& methods,
+                                             const std::vector<std::string>& configs);
+
+}  // namespace quarry::cli
