@@ -1,6 +1,8 @@
 // quarry eval as a user meets it.
 
 #include <algorithm>
+#include <map>
+#include <sstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -67,6 +69,59 @@ TEST_F(EvalCommand, PrintsJson) {
   EXPECT_EQ(first.at("length"), 512);
   EXPECT_EQ(first.at("density"), 1.0);
   EXPECT_EQ(Count(r.out, "\n"), 2u);
+}
+
+TEST_F(EvalCommand, MeasuresCoverage) {
+  const ProcessResult r = Eval({"passkey",
+                                "--methods",
+                                "dense,quest,more=quest,stream-llm",
+                                "--lengths",
+                                "1K",
+                                "--samples",
+                                "1",
+                                "--set",
+                                "quest.token_budget=32",
+                                "--set",
+                                "more.token_budget=32",
+                                "--set",
+                                "quest.dense_layers=0",
+                                "--set",
+                                "more.dense_layers=0",
+                                "--set",
+                                "more.target_coverage=0.95",
+                                "--decode-tail",
+                                "100",
+                                "--coverage",
+                                "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  std::map<std::string, nlohmann::json> rows;
+  std::istringstream lines(r.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto row = nlohmann::json::parse(line);
+    rows[row.at("method")] = row;
+  }
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_NEAR(rows["dense"].at("coverage").get<double>(), 1, 1e-5);
+  const double fixed = rows["quest"].at("coverage");
+  EXPECT_GT(fixed, 0);
+  EXPECT_LT(fixed, 0.99);
+  EXPECT_GT(rows["more"].at("coverage").get<double>(), fixed);
+  EXPECT_GT(rows["more"].at("density").get<double>(), rows["quest"].at("density").get<double>());
+  EXPECT_THAT(rows["more"].at("parameters").get<std::string>(), HasSubstr("target_coverage=0.95"));
+  // It drops keys: nobody can tell.
+  EXPECT_TRUE(!rows["stream-llm"].contains("coverage") || rows["stream-llm"]["coverage"].is_null());
+}
+
+TEST_F(EvalCommand, RunsGgufModels) {
+  const std::string file = (dir_.path() / "model.gguf").string();
+  const ProcessResult made = RunProcess({QUARRY_BINARY, "convert", kModel, file, "--type", "q8_0"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const ProcessResult r =
+      RunProcess({QUARRY_BINARY, "eval", "-m", file, "-o", out(), "passkey", "--methods",
+                  "dense,inf-llm", "--lengths", "1K", "--samples", "2"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_THAT(r.out, HasSubstr("| dense |  | 1K | 2 | 100.0 % |"));
+  EXPECT_THAT(r.out, testing::ContainsRegex("\\| inf-llm \\| n_init=[^|]*\\| 1K \\| 2 \\|"));
 }
 
 TEST_F(EvalCommand, TakesYamlFilesAsMethods) {

@@ -1,5 +1,6 @@
 #include "eval/report.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@
 #include "eval/method_parameters.h"
 #include "eval/perplexity.h"
 #include "eval/svg.h"
+#include "format/run_config.h"
 
 namespace quarry::eval {
 namespace {
@@ -119,11 +121,39 @@ TEST(MethodParameters, ShowsLengthsAndWhatDiffers) {
             "perhead=yes");
 }
 
-// A method whose parameters are not shown here would be a row that says nothing.
-TEST(MethodParameters, ShowsThoseOfEveryMethod) {
-  for (std::string_view name : MethodNames()) {
-    if (name == DenseConfig::kName) continue;
-    EXPECT_NE(DescribeParameters(*DefaultAttentionConfig(name)), "") << name;
+// Parameters also tell experiments apart in the journal: two runs that differ in one must not look
+// alike. Every key that a method takes is set to everything that it may be.
+TEST(MethodParameters, ShowsEveryKeyOfEveryMethod) {
+  constexpr std::string_view kValues[] = {
+      "1",      "2",        "3",         "5",      "16",     "32",    "64",    "4096",
+      "100000", "0.3",      "0.7",       "true",   "strict", "fifo",  "lru-s", "mean",
+      "eval",   "coverage", "reference", "cosine", "p.json", "kernel"};
+  for (const std::string_view name : MethodNames()) {
+    const PhaseMethods methods(*DefaultAttentionConfig(name));
+    const std::string before = DescribeParameters(DefaultRunConfig(methods)->attention);
+    EXPECT_EQ(before.empty(), name == DenseConfig::kName) << name;
+    int keys = 0;
+    for (const std::string_view key : ModelKeys()) {
+      bool taken = false;
+      for (const std::string_view value : kValues) {
+        // What another key needs or is needed by.
+        std::vector<std::string> set;
+        if (key == "score_decay") set.push_back("cache_strategy=lru-s");
+        if (value == "lru-s") set.push_back("score_decay=0.5");
+        if (key == "max_budget") set.push_back("target_coverage=0.5");
+        const auto without = DefaultRunConfig(methods, set);
+        set.push_back(fmt::format("{}={}", key, value));
+        const auto with = DefaultRunConfig(methods, set);
+        if (!with.ok() || !without.ok()) continue;
+        const PhaseMethods &a = with->attention.methods, &b = without->attention.methods;
+        if (a.prefill == b.prefill && a.decode == b.decode) continue;
+        taken = true;
+        EXPECT_NE(DescribeParameters(with->attention), DescribeParameters(without->attention))
+            << name << ": " << key << "=" << value;
+      }
+      keys += taken ? 1 : 0;
+    }
+    EXPECT_EQ(keys > 0, name != DenseConfig::kName) << name;
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 using kernels::KeyPanel;
 using kernels::kPanelTokens;
 
-constexpr int kProbeRows = 4;
+constexpr int kProbeRows = 8;
 constexpr int64_t kSamples = 32;
 // The first stratum, where no block is taken in any case.
 constexpr int64_t kFirstStratum = 8;

@@ -8,7 +8,7 @@
 // number doubles; of each of these strata 32 blocks, spread evenly over the text, stand for equal
 // parts of it. The estimated share of the best c blocks is
 //   (mass of what is attended anyway and of the c best) / (mass of everything)
-// averaged over the query heads that share a selection and over up to four rows of the execution
+// averaged over the query heads that share a selection and over up to eight rows of the execution
 // block. The answer is the smallest c whose share reaches the target. Measuring reads keys only:
 // those of the least budget and of at most 32 log2(n / least) blocks more.
 //
