@@ -29,8 +29,8 @@ struct EngineOptions {
   std::string tokenizer = {};     // another folder or file for the tokenizer; empty: the model's
   AttentionSetup attention = {};  // dense
 
-  // Type that weights are held in; unset: bf16 if the files are bf16, else f32. Weights that are
-  // quantised in the file stay as they are.
+  // Type that weights are held in; unset: bf16 or f16 if all matrices of the files are, else f32.
+  // Weights that are quantised in the file stay as they are.
   std::optional<DType> weight_dtype = {};
   // Quantise the others on loading, to kQ8_0 or kQ4_0.
   std::optional<WeightType> quantize = {};

@@ -32,7 +32,10 @@ struct ModelInfo {
   bool tied_embeddings = false;
   int64_t parameters = 0;  // elements of all tensors
   uint64_t file_bytes = 0;
-  std::vector<std::string> dtypes;   // of the tensors: "bf16", "q4_k"
+  std::vector<std::string> dtypes;  // of the tensors: "bf16", "q4_k"
+  // Matrices that are not quantised are held as bf16 or f16 if all of them are that in the file,
+  // else as f32.
+  DType weight_dtype = DType::kBF16;
   int64_t matrix_parameters = 0;     // without vectors
   int64_t quantized_parameters = 0;  // of those
   uint64_t quantized_bytes = 0;

@@ -67,6 +67,10 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::ReleasePages() const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 Result<std::string> ReadDescriptor(int fd, std::string_view name, uint64_t limit_bytes) {
   std::string out;
   struct stat info;

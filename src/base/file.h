@@ -26,6 +26,8 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // What was read no longer counts as this process's memory; it is mapped again when touched.
+  void ReleasePages() const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -113,9 +113,12 @@ void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows,
                 .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
 }
 
-void Gemv(const Workload& w, Table& table, bool bf16, int64_t n, int64_t k) {
+void Gemv(const Workload& w, Table& table, DType type, int64_t n, int64_t k) {
   const int64_t n_panels = n / kernels::kWeightPanel;
-  const int64_t panel_bytes = k * kernels::kWeightPanel * (bf16 ? 2 : 4);
+  const int64_t panel_bytes = k * kernels::kWeightPanel * static_cast<int64_t>(SizeOf(type));
+  const auto gemv = type == DType::kF32   ? w.kernels.gemv_f32
+                    : type == DType::kF16 ? w.kernels.gemv_f16
+                                          : w.kernels.gemv_bf16;
   const AlignedBuffer weights = RandomBytes(static_cast<size_t>(n_panels * panel_bytes));
   std::vector<float> x(static_cast<size_t>(k), 0.5f), y(static_cast<size_t>(n));
   const Timing time = Time([&] {
@@ -128,12 +131,12 @@ void Gemv(const Workload& w, Table& table, bool bf16, int64_t n, int64_t k) {
                                       .rows = 1,
                                       .y = y.data() + p * kernels::kWeightPanel,
                                       .y_stride = n};
-      (bf16 ? w.kernels.gemv_bf16 : w.kernels.gemv_f32)(args);
+      gemv(args);
     });
   });
   const double bytes = static_cast<double>(n_panels * panel_bytes) / time.median_s;
   table.Add(Row()
-                .Text("kernel", fmt::format("gemv {} {}x{}", bf16 ? "bf16" : "f32", n, k))
+                .Text("kernel", fmt::format("gemv {} {}x{}", DTypeName(type), n, k))
                 .Number("us", time.median_s * 1e6, 1)
                 .Number("GB/s", bytes / 1e9, 1)
                 .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
@@ -274,10 +277,12 @@ std::vector<Step> Steps() {
       }
     }
   }
-  for (const auto& [bf16, n, k] :
-       {std::tuple(true, 4096, 4096), {false, 4096, 4096}, {true, 16384, 8192}}) {
-    steps.push_back({"gemv", 1, [bf16 = bf16, n = n, k = k](const Workload& w, Table& t) {
-                       Gemv(w, t, bf16, n, k);
+  for (const auto& [type, n, k] : {std::tuple(DType::kBF16, 4096, 4096),
+                                   {DType::kF32, 4096, 4096},
+                                   {DType::kBF16, 16384, 8192},
+                                   {DType::kF16, 16384, 8192}}) {
+    steps.push_back({"gemv", 1, [type = type, n = n, k = k](const Workload& w, Table& t) {
+                       Gemv(w, t, type, n, k);
                      }});
   }
   for (const auto& [type, n] : {std::pair(DType::kBF16, 1 << 18), {DType::kF32, 1 << 17}}) {

@@ -32,7 +32,6 @@ struct Column {
 
 std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DType kv) {
   std::vector<Column> columns;
-  const bool bf16 = info.dtypes == std::vector<std::string>{"bf16"};
   const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (std::string_view name : MethodNames()) {
     const Result<AttentionConfig> config = DefaultAttentionConfig(name);
@@ -43,7 +42,7 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
     for (int64_t tokens : o.contexts) {
       column.plans.push_back(PlanMemory(info, fitted,
                                         {.tokens = tokens,
-                                         .weight_dtype = bf16 ? DType::kBF16 : DType::kF32,
+                                         .weight_dtype = info.weight_dtype,
                                          .kv_dtype = kv,
                                          .threads = threads}));
     }

@@ -15,11 +15,11 @@ Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string&
   if (name == "auto") return std::optional<DType>();
   if (name == "f32") return std::optional(DType::kF32);
   if (name == "bf16") return std::optional(DType::kBF16);
-  if (name == "f16" && keys_and_values) return std::optional(DType::kF16);
+  if (name == "f16") return std::optional(DType::kF16);
   if (name == "int8" && keys_and_values) return std::optional(DType::kI8);
   return InvalidArgument(
       fmt::format("{} is {}, must be {}", flag, name,
-                  keys_and_values ? "f16, bf16, f32 or int8" : "auto, bf16 or f32"));
+                  keys_and_values ? "f16, bf16, f32 or int8" : "auto, f16, bf16 or f32"));
 }
 
 // "FIRST-LAST=METHOD" or "LAYER=METHOD".
@@ -90,7 +90,7 @@ void ModelOptions::AddTo(CLI::App& c) {
   c.add_option("--set", set, "override one key, e.g. --set topk=32 (repeatable)")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  c.add_option("--dtype", weight_dtype, "weights in memory: auto, bf16, f32")
+  c.add_option("--dtype", weight_dtype, "weights in memory: auto, f16, bf16, f32")
       ->capture_default_str();
   c.add_option("--quantize", quantize,
                "quantise weights on loading: q8_0, q4_0 (docs/quantization.md)");

@@ -125,10 +125,11 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   if (options.threads == 0) {
     options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   }
+  impl->exec.emplace(**kernels, options.threads, options.fast_products);
   Result<ModelInfo> info = InspectModel(options.model);
   if (!info.ok()) return info.status();
   Result<std::shared_ptr<const Model>> model =
-      Model::Load(options.model, options.weight_dtype, options.quantize);
+      Model::Load(options.model, options.weight_dtype, options.quantize, &impl->exec->threads());
   if (!model.ok()) return model.status();
   const std::string& tokenizer_path = options.tokenizer.empty() ? options.model : options.tokenizer;
   Result<Tokenizer> tokenizer = Tokenizer::Load(tokenizer_path);
@@ -163,7 +164,6 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   impl->info = std::move(*info);
   impl->model = std::move(*model);
   impl->tokenizer = std::move(*tokenizer);
-  impl->exec.emplace(**kernels, impl->options.threads, impl->options.fast_products);
   impl->context = {.model = impl->model.get(),
                    .tokenizer = &*impl->tokenizer,
                    .methods = std::move(methods),

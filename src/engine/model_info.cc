@@ -126,6 +126,7 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
     ++info.sliding_layers;
   }
   info.notes = config->notes;
+  info.weight_dtype = HeldDType(*files->tensors);
   const TensorCheck check = CheckTensors(*files);
   NoteTensors(check.missing, "missing: the model cannot be run", info.notes);
   NoteTensors(check.unused, "not used by this architecture", info.notes);

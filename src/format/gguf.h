@@ -82,6 +82,7 @@ class GgufFile {
   bool Contains(std::string_view tensor) const { return FindInfo(tensor) != nullptr; }
   // Not found, or unsupported if Quarry does not compute with its type.
   Result<WeightView> Find(std::string_view tensor) const;
+  void ReleasePages() const { file_.ReleasePages(); }  // see MappedFile
 
  private:
   friend class GgufParser;
@@ -114,6 +115,9 @@ class GgufModel final : public TensorSource {
   const std::vector<std::string>& names() const override { return names_; }
   bool Contains(std::string_view tensor) const override;
   Result<WeightView> Find(std::string_view tensor) const override;
+  void ReleasePages() const override {
+    for (const GgufFile& part : parts_) part.ReleasePages();
+  }
 
  private:
   // Fills names_ from parts_.

@@ -67,6 +67,7 @@ class SafetensorsFile {
   bool Contains(std::string_view tensor) const { return FindInfo(tensor) != nullptr; }
   // Not found, or unsupported if Quarry does not compute with its dtype.
   Result<TensorView> Find(std::string_view tensor) const;
+  void ReleasePages() const { file_.ReleasePages(); }  // see MappedFile
 
  private:
   const TensorInfo* FindInfo(std::string_view tensor) const;
@@ -92,6 +93,9 @@ class Checkpoint {
   bool Contains(std::string_view tensor) const;
   Result<TensorView> Find(std::string_view tensor) const;
   size_t n_shards() const { return shards_.size(); }
+  void ReleasePages() const {
+    for (const SafetensorsFile& shard : shards_) shard.ReleasePages();
+  }
 
  private:
   std::string name_;

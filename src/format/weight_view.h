@@ -36,6 +36,8 @@ class TensorSource {
   virtual bool Contains(std::string_view tensor) const = 0;
   // Not found, or unsupported if Quarry does not compute with its type.
   virtual Result<WeightView> Find(std::string_view tensor) const = 0;
+  // The tensors will not be read for a while: their memory may go until then.
+  virtual void ReleasePages() const = 0;
 };
 
 }  // namespace quarry

@@ -121,9 +121,12 @@ struct KernelTable {
 
   // ---- linear layers --------------------------------------------------------------------------
   void (*gemv_f32)(const GemvArgs&);
+  void (*gemv_f16)(const GemvArgs&);
   void (*gemv_bf16)(const GemvArgs&);
-  // One bf16 weight panel [k / 2][64][2] to f32 [k][64] with rows out_stride apart.
-  void (*unpack_panel)(const void* panel, int64_t k, float* out, int64_t out_stride);
+  // One weight panel, f16 [k][64] or bf16 [k / 2][64][2], to f32 [k][64] with rows out_stride
+  // apart.
+  void (*unpack_f16)(const void* panel, int64_t k, float* out, int64_t out_stride);
+  void (*unpack_bf16)(const void* panel, int64_t k, float* out, int64_t out_stride);
   // x[k] to 8 bits, each 32 with the scale that makes the largest magnitude 127; k a multiple
   // of 32.
   void (*quantize_inputs)(const float* x, int64_t k, InputGroup* out);

@@ -58,23 +58,12 @@ Status CheckDecoder(const HfConfig& c) {
   return OkStatus();
 }
 
-// bf16 if all matrices that are not quantised are bf16.
-DType UsualDType(const TensorSource& tensors) {
-  bool bf16 = false;
-  for (const std::string& name : tensors.names()) {
-    const Result<WeightView> t = tensors.Find(name);
-    if (!t.ok() || t->shape.size() < 2 || IsQuantized(t->type)) continue;
-    if (t->type != WeightType::kBF16) return DType::kF32;
-    bf16 = true;
-  }
-  return bf16 ? DType::kBF16 : DType::kF32;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& path,
                                                  std::optional<DType> dtype,
-                                                 std::optional<WeightType> quantize) {
+                                                 std::optional<WeightType> quantize,
+                                                 ThreadPool* threads) {
   const Result<ModelFiles> files = OpenModelFiles(path);
   if (!files.ok()) return files.status();
   const HfConfig& c = files->config;
@@ -83,9 +72,11 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& pa
   auto model = std::shared_ptr<Model>(new Model());
   model->shape_ = {static_cast<int>(c.n_layers), static_cast<int>(c.n_heads),
                    static_cast<int>(c.n_kv_heads), static_cast<int>(c.head_dim), c.windows};
-  model->dtype_ = dtype.value_or(UsualDType(*files->tensors));
+  model->dtype_ = dtype.value_or(HeldDType(*files->tensors));
   Result<ModelWeights> weights =
-      LoadWeights(*files, {model->dtype_, quantize.value_or(WeightType::kF32)});
+      LoadWeights(*files, {.dtype = model->dtype_,
+                           .quantize = quantize.value_or(WeightType::kF32),
+                           .threads = threads});
   if (!weights.ok()) return weights.status();
   model->weights_ = std::move(*weights);
   model->config_ = c;

@@ -22,11 +22,11 @@ namespace quarry {
 class Model {
  public:
   // `path`: a folder with config.json and safetensors, or a GGUF file. Quantised weights stay as
-  // they are in the file. Others are held as `dtype` (kF32 or kBF16; unset: bf16 if all of them are
-  // bf16, else f32, which holds f16 exactly), or quantised to `quantize` (kQ8_0, kQ4_0 or kQ4_K).
+  // they are in the file. Others are held as `dtype` (kF32, kF16 or kBF16; unset: see HeldDType),
+  // or quantised to `quantize` (kQ8_0, kQ4_0 or kQ4_K). `threads` help to pack them; null: none.
   static Result<std::shared_ptr<const Model>> Load(
       const std::filesystem::path& path, std::optional<DType> dtype = std::nullopt,
-      std::optional<WeightType> quantize = std::nullopt);
+      std::optional<WeightType> quantize = std::nullopt, ThreadPool* threads = nullptr);
 
   const HfConfig& config() const { return config_; }
   const ModelShape& shape() const { return shape_; }

@@ -20,6 +20,7 @@ class CheckpointSource final : public TensorSource {
     if (!view.ok()) return view.status();
     return WeightView{WeightTypeOf(view->dtype), view->shape, view->data};
   }
+  void ReleasePages() const override { checkpoint_.ReleasePages(); }
 
  private:
   Checkpoint checkpoint_;

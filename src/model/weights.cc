@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "model/families/families.h"
@@ -113,6 +114,20 @@ size_t ModelWeights::size_bytes() const {
   return bytes;
 }
 
+DType HeldDType(const TensorSource& tensors) {
+  std::optional<DType> held;
+  for (const std::string& name : tensors.names()) {
+    const Result<WeightView> t = tensors.Find(name);
+    if (!t.ok() || t->shape.size() < 2 || IsQuantized(t->type)) continue;
+    const DType dtype = t->type == WeightType::kF16    ? DType::kF16
+                        : t->type == WeightType::kBF16 ? DType::kBF16
+                                                       : DType::kF32;
+    if (held.value_or(dtype) != dtype) return DType::kF32;
+    held = dtype;
+  }
+  return held.value_or(DType::kF32);
+}
+
 Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target) {
   const HfConfig& config = files.config;
   const ModelNames& names = files.names;
@@ -132,6 +147,7 @@ Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& targ
     w.layers.push_back(LoadLayer(reader, layer, config, target));
     if (!reader.status().ok()) return reader.status();
   }
+  w.source->ReleasePages();
   return w;
 }
 

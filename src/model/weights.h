@@ -38,6 +38,10 @@ struct ModelWeights {
   size_t size_bytes() const;
 };
 
+// What matrices that are not quantised in the file are held as: bf16 or f16 if all of them are,
+// else f32, which holds both exactly.
+DType HeldDType(const TensorSource& tensors);
+
 // Quantised tensors stay as they are; others are packed as `target` says, the output matrix with no
 // less than 8 bits. Every tensor must have the shape that the configuration implies.
 Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target);

@@ -68,7 +68,9 @@ void MultiplyPanel(const Job& job, const kernels::KernelTable& kernels, int64_t 
                         .y_stride = stride});
     return;
   }
-  const auto gemv = type == WeightType::kF32 ? kernels.gemv_f32 : kernels.gemv_bf16;
+  const auto gemv = type == WeightType::kF32   ? kernels.gemv_f32
+                    : type == WeightType::kF16 ? kernels.gemv_f16
+                                               : kernels.gemv_bf16;
   gemv({.w = w.panel(panel),
         .k = w.k(),
         .n_panels = 1,
@@ -121,8 +123,9 @@ void WidenSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64
       kernels.unpack_quant(type, w.panel(first + i), k, panel, row_stride);
       continue;
     }
-    if (type == WeightType::kBF16) {
-      kernels.unpack_panel(w.panel(first + i), k, panel, row_stride);
+    if (type != WeightType::kF32) {
+      const auto unpack = type == WeightType::kF16 ? kernels.unpack_f16 : kernels.unpack_bf16;
+      unpack(w.panel(first + i), k, panel, row_stride);
       continue;
     }
     const auto* in = reinterpret_cast<const float*>(w.panel(first + i));
@@ -132,7 +135,7 @@ void WidenSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64
   }
 }
 
-// Panels [first, first + n) as bf16 panels. REQUIRES: none of them is f32.
+// Panels [first, first + n) as bf16 panels. REQUIRES: CanNarrow(w).
 void NarrowSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int64_t first,
                 int64_t n, BFloat16* out) {
   const int64_t panel_size = RoundUp(w.k(), 32) * kPanel;
@@ -147,19 +150,21 @@ void NarrowSlab(const PackedMatrix& w, const kernels::KernelTable& kernels, int6
   }
 }
 
-bool HasF32Panel(const PackedMatrix& w) {
+// bf16 holds what the panels hold, or nearly.
+bool CanNarrow(const PackedMatrix& w) {
   for (int64_t i = 0; i < w.n_panels(); ++i) {
-    if (w.panel_type(i) == WeightType::kF32) return true;
+    const WeightType type = w.panel_type(i);
+    if (type == WeightType::kF32 || type == WeightType::kF16) return false;
   }
-  return false;
+  return true;
 }
 
 // Many rows: pieces of rows times slabs of panels, each multiplied by oneDNN in one thread.
-// Quantised weights are widened slab by slab, bf16 ones where f32 is the faster arithmetic.
+// Quantised and f16 weights are widened slab by slab, bf16 ones where f32 is the faster arithmetic.
 void MultiplyManyRows(const Job& job, ExecContext& ctx) {
   const kernels::KernelTable& kernels = ctx.kernels();
   const int64_t k = job.w.k();
-  const bool bf16 = ctx.bf16_products() && !HasF32Panel(job.w);
+  const bool bf16 = ctx.bf16_products() && CanNarrow(job.w);
   const GemmWeights layout = bf16 ? GemmWeights::kBf16Panels : ctx.gemm(0)->f32_layout();
   // Panels in the storage type that oneDNN multiplies directly need no copy.
   const bool direct = job.w.uniform() && !job.w.quantized() &&

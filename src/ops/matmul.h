@@ -20,8 +20,8 @@ enum class Epilogue {
 int64_t OutputColumns(const PackedMatrix& w, Epilogue epilogue);
 
 // x: [m][x_stride] f32, x_stride >= k. y: [m][y_stride] f32. Sums are in f32; x is rounded to
-// bf16 first if no weight is f32, m > kGemvMaxRows and the context asks for bf16 products. With
-// quantised weights and m <= kGemvMaxRows, x is rounded to 8 bits in groups of 32 (see
+// bf16 first if no weight is f32 or f16, m > kGemvMaxRows and the context asks for bf16 products.
+// With quantised weights and m <= kGemvMaxRows, x is rounded to 8 bits in groups of 32 (see
 // docs/quantization.md). A row of Y does not depend on m beyond that, nor on the number of threads.
 void MatMul(const PackedMatrix& w, const float* x, int64_t x_stride, int64_t m, Epilogue epilogue,
             float* y, int64_t y_stride, ExecContext& ctx);

@@ -1,12 +1,13 @@
 // A weight matrix W [n, k] of a linear layer, packed once at load into panels of 64 output columns:
 //
 //   f32    [panels][k16][64]         k16 = k rounded up to 16
+//   f16    [panels][k16][64]
 //   bf16   [panels][k32 / 2][64][2]  k32 = k rounded up to 32, pairs of inputs innermost
 //   q...   [panels][4 strips]        the bits of the blocks, see kernels/quant_panel.h
 //
 // One copy serves everything: oneDNN's blocked matrix products take f32 and bf16 panels as they are
-// (quantised ones are widened slab by slab), and the matrix-vector kernels read all of them front
-// to back. Rows beyond n and inputs beyond k are zero.
+// (others are widened slab by slab), and the matrix-vector kernels read all of them front to back.
+// Rows beyond n and inputs beyond k are zero.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "quarry/types.h"
 
 #include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 #include "tensor/weight_type.h"
 
@@ -36,9 +38,10 @@ struct MatrixRows {
 
 // What a matrix is held as.
 struct PackTarget {
-  DType dtype = DType::kF32;  // of rows that are not quantised: kF32 or kBF16
+  DType dtype = DType::kF32;  // of rows that are not quantised: kF32, kF16 or kBF16
   // Quantise those rows on loading, where k is a multiple of the block; kF32: leave them.
   WeightType quantize = WeightType::kF32;
+  ThreadPool* threads = nullptr;  // that pack, a panel each; null: the calling one
 };
 
 class PackedMatrix {
@@ -88,9 +91,16 @@ class PackedMatrix {
     WeightType type;
     int64_t begin;  // in data_
   };
-  PackedMatrix(std::span<const WeightType> panel_types, int64_t n, int64_t k);
-  // Row `from` of `rows` becomes column `column` of panel `p`.
-  void SetColumn(int64_t p, int column, const MatrixRows& rows, int64_t from);
+  // A row of the unpacked matrix that becomes a column.
+  struct Row {
+    const std::byte* data = nullptr;  // null: zeros
+    WeightType type = WeightType::kF32;
+  };
+  // columns[64 * p + c] becomes column c of panel p.
+  PackedMatrix(std::span<const WeightType> panel_types, std::span<const Row> columns, int64_t n,
+               int64_t k, ThreadPool* threads);
+  void PackPanel(int64_t p, std::span<const Row> columns);
+  void PackQuantPanel(int64_t p, std::span<const Row> columns);
 
   int64_t n_ = 0;
   int64_t k_ = 0;
@@ -99,8 +109,6 @@ class PackedMatrix {
   std::vector<Panel> panels_;
   AlignedBuffer data_;
   std::vector<float> bias_;
-  std::vector<float> wide_;  // working memory of SetColumn
-  std::vector<std::byte> blocks_;
 };
 
 }  // namespace quarry

@@ -167,12 +167,14 @@ TEST_P(RowsTest, GemvIsExactOnIntegers) {
       const int64_t n = n_panels * kWeightPanel;
       std::vector<float> w(static_cast<size_t>(k * n)), f32(w.size());
       std::vector<BFloat16> bf16(w.size());
+      std::vector<Float16> f16(w.size());
       for (int64_t i = 0; i < k; ++i) {
         for (int64_t c = 0; c < n; ++c) {
           const float x = static_cast<float>(rng.Below(9)) - 4;
           w[static_cast<size_t>(i * n + c)] = x;
           const int64_t panel = c / kWeightPanel, column = c % kWeightPanel;
           f32[static_cast<size_t>((panel * k + i) * kWeightPanel + column)] = x;
+          f16[static_cast<size_t>((panel * k + i) * kWeightPanel + column)] = ToFloat16(x);
           bf16[static_cast<size_t>((panel * k + i / 2 * 2) * kWeightPanel + column * 2 + i % 2)] =
               ToBFloat16(x);
         }
@@ -182,9 +184,11 @@ TEST_P(RowsTest, GemvIsExactOnIntegers) {
         for (int64_t i = 0; i < rows * (k + 3); ++i) {
           x.push_back(static_cast<float>(rng.Below(9)) - 4);
         }
-        for (bool narrow : {false, true}) {
+        for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+          const bool half = type == DType::kF16, narrow = type == DType::kBF16;
           std::vector<float> y(static_cast<size_t>(rows * n), -1);
           const GemvArgs args = {.w = narrow ? static_cast<const void*>(bf16.data())
+                                      : half ? static_cast<const void*>(f16.data())
                                              : static_cast<const void*>(f32.data()),
                                  .k = k,
                                  .n_panels = n_panels,
@@ -193,7 +197,7 @@ TEST_P(RowsTest, GemvIsExactOnIntegers) {
                                  .rows = rows,
                                  .y = y.data(),
                                  .y_stride = n};
-          (narrow ? kernels().gemv_bf16 : kernels().gemv_f32)(args);
+          (narrow ? kernels().gemv_bf16 : half ? kernels().gemv_f16 : kernels().gemv_f32)(args);
           for (int r = 0; r < rows; ++r) {
             for (int64_t c = 0; c < n; ++c) {
               float want = 0;
@@ -205,12 +209,18 @@ TEST_P(RowsTest, GemvIsExactOnIntegers) {
           }
         }
       }
-      std::vector<float> wide(static_cast<size_t>(k) * 70, -3);
-      kernels().unpack_panel(bf16.data(), k, wide.data(), 70);
-      for (int64_t i = 0; i < k; ++i) {
-        for (int64_t c = 0; c < 70; ++c) {
-          ASSERT_EQ(wide[static_cast<size_t>(i * 70 + c)],
-                    c < kWeightPanel ? w[static_cast<size_t>(i * n + c)] : -3.0f);
+      for (bool half : {false, true}) {
+        std::vector<float> wide(static_cast<size_t>(k) * 70, -3);
+        if (half) {
+          kernels().unpack_f16(f16.data(), k, wide.data(), 70);
+        } else {
+          kernels().unpack_bf16(bf16.data(), k, wide.data(), 70);
+        }
+        for (int64_t i = 0; i < k; ++i) {
+          for (int64_t c = 0; c < 70; ++c) {
+            ASSERT_EQ(wide[static_cast<size_t>(i * 70 + c)],
+                      c < kWeightPanel ? w[static_cast<size_t>(i * n + c)] : -3.0f);
+          }
         }
       }
     }

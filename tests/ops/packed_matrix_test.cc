@@ -34,17 +34,23 @@ float Element(const PackedMatrix& m, int64_t panel, int64_t i, int64_t c) {
   if (m.panel_type(panel) == WeightType::kF32) {
     return LoadElement(DType::kF32, p, static_cast<size_t>(i * 64 + c));
   }
+  if (m.panel_type(panel) == WeightType::kF16) {
+    return LoadElement(DType::kF16, p, static_cast<size_t>(i * 64 + c));
+  }
   return LoadElement(DType::kBF16, p, static_cast<size_t>(i / 2 * 128 + c * 2 + i % 2));
 }
 
-float Rounded(DType dtype, float x) { return dtype == DType::kF32 ? x : ToFloat(ToBFloat16(x)); }
+float Rounded(DType dtype, float x) {
+  if (dtype == DType::kF16) return ToFloat(ToFloat16(x));
+  return dtype == DType::kF32 ? x : ToFloat(ToBFloat16(x));
+}
 
 constexpr DType kFileTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
-constexpr DType kPackedTypes[] = {DType::kF32, DType::kBF16};
-constexpr int64_t kInputs[] = {2, 16, 30, 34, 64};
+constexpr DType kPackedTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr int64_t kInputs[] = {2, 16, 30, 34, 64, 256, 530};
 
 int64_t PaddedInputs(DType dtype, int64_t k) {
-  return dtype == DType::kF32 ? (k + 15) / 16 * 16 : (k + 31) / 32 * 32;
+  return dtype == DType::kBF16 ? (k + 31) / 32 * 32 : (k + 15) / 16 * 16;
 }
 
 TEST(PackedMatrix, StacksRowsIntoPanels) {
@@ -75,6 +81,20 @@ TEST(PackedMatrix, StacksRowsIntoPanels) {
         }
       }
     }
+  }
+}
+
+TEST(PackedMatrix, ThreadsPackTheSameBytes) {
+  Rng rng(5);
+  ThreadPool threads(3);
+  const FileMatrix gate(rng, DType::kF16, 300, 512), up(rng, DType::kF16, 300, 512);
+  for (PackTarget target : {PackTarget{DType::kF16}, PackTarget{DType::kF32},
+                            PackTarget{DType::kF32, WeightType::kQ8_0}}) {
+    const PackedMatrix alone = PackedMatrix::Interleave(gate.view(), up.view(), 512, target);
+    target.threads = &threads;
+    const PackedMatrix together = PackedMatrix::Interleave(gate.view(), up.view(), 512, target);
+    ASSERT_EQ(alone.size_bytes(), together.size_bytes());
+    EXPECT_EQ(std::memcmp(alone.panel(0), together.panel(0), alone.size_bytes()), 0);
   }
 }
 

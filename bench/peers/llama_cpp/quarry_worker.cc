@@ -92,14 +92,15 @@ int main(int argc, char** argv) {
   const RunConfig run = Need(DefaultRunConfig(MethodsOf(argv[6]), overrides));
   const kernels::KernelTable* kernels = Need(kernels::ChooseKernelsFromEnvironment());
 
-  std::shared_ptr<const Model> model;
-  const double load = peer::Seconds([&] { model = Need(Model::Load(argv[1])); });
   ExecContext exec(*kernels, threads, std::getenv("QUARRY_FAST") != nullptr);
+  std::shared_ptr<const Model> model;
+  const double load = peer::Seconds(
+      [&] { model = Need(Model::Load(argv[1], std::nullopt, std::nullopt, &exec.threads())); });
   const auto methods =
       std::make_shared<const MethodSet>(run.attention, static_cast<int>(model->shape().layers));
-  Sequence sequence(model->shape(),
-                    MakeRope(model->config().rope, model->shape().head_dim, context), methods,
-                    {.kv_dtype = KvType(argv[5]), .hints = {.question = {}, .prompt_end = context}});
+  Sequence sequence(
+      model->shape(), MakeRope(model->config().rope, model->shape().head_dim, context), methods,
+      {.kv_dtype = KvType(argv[5]), .hints = {.question = {}, .prompt_end = context}});
   Quarry engine(std::move(model), exec, std::move(sequence), batch, context);
   engine.Mark();
   engine.Batch(128);  // touches everything once

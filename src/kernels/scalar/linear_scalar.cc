@@ -25,6 +25,12 @@ void GemvF32(const GemvArgs& a) {
   Gemv(a, [&](int64_t p, int64_t k, int c) { return w[(p * a.k + k) * kWeightPanel + c]; });
 }
 
+void GemvF16(const GemvArgs& a) {
+  const auto* w = static_cast<const Float16*>(a.w);
+  Gemv(a,
+       [&](int64_t p, int64_t k, int c) { return ToFloat(w[(p * a.k + k) * kWeightPanel + c]); });
+}
+
 void GemvBf16(const GemvArgs& a) {
   const auto* w = static_cast<const BFloat16*>(a.w);
   Gemv(a, [&](int64_t p, int64_t k, int c) {
@@ -32,7 +38,16 @@ void GemvBf16(const GemvArgs& a) {
   });
 }
 
-void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride) {
+void UnpackF16(const void* panel, int64_t k, float* out, int64_t out_stride) {
+  const auto* w = static_cast<const Float16*>(panel);
+  for (int64_t i = 0; i < k; ++i) {
+    for (int c = 0; c < kWeightPanel; ++c) {
+      out[i * out_stride + c] = ToFloat(w[i * kWeightPanel + c]);
+    }
+  }
+}
+
+void UnpackBf16(const void* panel, int64_t k, float* out, int64_t out_stride) {
   const auto* w = static_cast<const BFloat16*>(panel);
   for (int64_t i = 0; i < k; ++i) {
     for (int c = 0; c < kWeightPanel; ++c) {

@@ -21,8 +21,10 @@ void PageBounds(const PageBoundArgs& a);
 void TopK(const float* scores, int64_t n, int64_t k, int32_t* out);
 
 void GemvF32(const GemvArgs& a);
+void GemvF16(const GemvArgs& a);
 void GemvBf16(const GemvArgs& a);
-void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride);
+void UnpackF16(const void* panel, int64_t k, float* out, int64_t out_stride);
+void UnpackBf16(const void* panel, int64_t k, float* out, int64_t out_stride);
 
 void QuantizeInputs(const float* x, int64_t k, InputGroup* out);
 void GemvQuant(const GemvQuantArgs& a);

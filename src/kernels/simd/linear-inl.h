@@ -11,7 +11,7 @@ inline constexpr int kGemvColumns = kGemvVecs * kLanes;
 inline constexpr int kGemvRowTile = kLanes == 8 ? 2 : 4;
 
 // Two accumulators per vector for a single row hide the latency of the multiply-add.
-template <int R, bool kBf16>
+template <int R, DType kType>
 HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, const float* x,
                             float* y) {
   constexpr int kChains = R == 1 ? 2 : 1;
@@ -25,8 +25,12 @@ HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, co
     for (int v = 0; v < kGemvVecs; ++v) {
       VecF w0, w1;
       const int64_t at = k * kWeightPanel;
-      if constexpr (kBf16) {
+      if constexpr (kType == DType::kBF16) {
         LoadBf16Pairs(static_cast<const BFloat16*>(panel) + at + 2 * (column + v * kLanes), w0, w1);
+      } else if constexpr (kType == DType::kF16) {
+        const Float16* w = static_cast<const Float16*>(panel) + at + column + v * kLanes;
+        w0 = LoadF16(w);
+        w1 = LoadF16(w + kWeightPanel);
       } else {
         const float* w = static_cast<const float*>(panel) + at + column + v * kLanes;
         w0 = LoadF(w);
@@ -48,9 +52,9 @@ HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, co
   }
 }
 
-template <bool kBf16>
+template <DType kType>
 HWY_INLINE void Gemv(const GemvArgs& a) {
-  const int64_t panel_bytes = a.k * kWeightPanel * (kBf16 ? 2 : 4);
+  const int64_t panel_bytes = a.k * kWeightPanel * static_cast<int64_t>(SizeOf(kType));
   for (int64_t p = 0; p < a.n_panels; ++p) {
     const char* panel = static_cast<const char*>(a.w) + p * panel_bytes;
     for (int c = 0; c < kWeightPanel; c += kGemvColumns) {
@@ -60,16 +64,16 @@ HWY_INLINE void Gemv(const GemvArgs& a) {
         const int left = a.rows - r < kGemvRowTile ? a.rows - r : kGemvRowTile;
         switch (left) {
           case 1:
-            GemvColumns<1, kBf16>(a, panel, c, x, y);
+            GemvColumns<1, kType>(a, panel, c, x, y);
             break;
           case 2:
-            GemvColumns<2, kBf16>(a, panel, c, x, y);
+            GemvColumns<2, kType>(a, panel, c, x, y);
             break;
           case 3:
-            GemvColumns<3, kBf16>(a, panel, c, x, y);
+            GemvColumns<3, kType>(a, panel, c, x, y);
             break;
           default:
-            GemvColumns<4, kBf16>(a, panel, c, x, y);
+            GemvColumns<4, kType>(a, panel, c, x, y);
             break;
         }
         r += left;
@@ -78,10 +82,20 @@ HWY_INLINE void Gemv(const GemvArgs& a) {
   }
 }
 
-inline void GemvF32(const GemvArgs& a) { Gemv<false>(a); }
-inline void GemvBf16(const GemvArgs& a) { Gemv<true>(a); }
+inline void GemvF32(const GemvArgs& a) { Gemv<DType::kF32>(a); }
+inline void GemvF16(const GemvArgs& a) { Gemv<DType::kF16>(a); }
+inline void GemvBf16(const GemvArgs& a) { Gemv<DType::kBF16>(a); }
 
-inline void UnpackPanel(const void* panel, int64_t k, float* out, int64_t out_stride) {
+inline void UnpackF16(const void* panel, int64_t k, float* out, int64_t out_stride) {
+  const auto* in = static_cast<const Float16*>(panel);
+  for (int64_t i = 0; i < k; ++i) {
+    for (int c = 0; c < kWeightPanel; c += kLanes) {
+      StoreF(LoadF16(in + i * kWeightPanel + c), out + i * out_stride + c);
+    }
+  }
+}
+
+inline void UnpackBf16(const void* panel, int64_t k, float* out, int64_t out_stride) {
   const auto* in = static_cast<const BFloat16*>(panel);
   for (int64_t i = 0; i < k; i += 2) {
     for (int c = 0; c < kWeightPanel; c += kLanes) {
