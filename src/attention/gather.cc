@@ -42,15 +42,15 @@ void GatherValues(const GatherSource& s, std::span<const TokenPos> tokens, std::
   }
 }
 
-// Scales of int8 values lie token by token.
 void GatherValueScales(const GatherSource& s, std::span<const TokenPos> tokens, std::byte* out) {
   const int blocks = kernels::ScaleBlocks(s.head_dim);
   auto* to = const_cast<BFloat16*>(kernels::ValueScales(out, s.head_dim));
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::byte* panel =
         s.kv->panel(s.layer, KvPlane::kValues, s.kv_head, tokens[i] / kPanelTokens);
-    std::copy_n(kernels::ValueScales(panel, s.head_dim) + tokens[i] % kPanelTokens * blocks, blocks,
-                to + static_cast<int64_t>(i) * blocks);
+    const BFloat16* from = kernels::ValueScales(panel, s.head_dim) + tokens[i] % kPanelTokens;
+    for (int b = 0; b < blocks; ++b)
+      to[b * kPanelTokens + static_cast<int>(i)] = from[b * kPanelTokens];
   }
 }
 

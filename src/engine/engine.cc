@@ -14,6 +14,7 @@
 
 #include "engine/task.h"
 #include "kernels/dispatch.h"
+#include "ops/matmul.h"
 
 namespace quarry {
 namespace {
@@ -95,9 +96,14 @@ class Engine::Impl {
     thread_ = std::thread([this] { Loop(); });
   }
   void Loop();
-  // One round: a step of every decoding task, then a chunk of one prompt.
+  // One round: a token of every decoding task, then a chunk of one prompt.
   void Round();
-  bool StepGuarded(Task& task);
+  void Step(const std::shared_ptr<Task>& task);
+  // A token of each, with the weights read once. REQUIRES: at most kGemvMaxRows, all decoding.
+  void DecodeTogether(std::span<const std::shared_ptr<Task>> tasks);
+  // Does `work`; if it throws, the tasks end with an error.
+  template <typename Work>
+  static void Guarded(std::span<const std::shared_ptr<Task>> tasks, Work work);
   void Log(LogLevel level, const std::string& line) {
     if (options.log) options.log(level, line);
   }
@@ -268,36 +274,68 @@ void Engine::Impl::Cancel(RequestId id) {
   }
 }
 
-bool Engine::Impl::StepGuarded(Task& task) {
+template <typename Work>
+void Engine::Impl::Guarded(std::span<const std::shared_ptr<Task>> tasks, Work work) {
+  Status status;
   try {
-    return task.Step(context);
+    return work();
   } catch (const std::bad_alloc&) {
-    task.Finish(StopReason::kError, OutOfMemory("no memory for the next step"));
+    status = OutOfMemory("no memory for the next step");
   } catch (const std::exception& e) {
-    task.Finish(StopReason::kError, Internal(e.what()));
+    status = Internal(e.what());
   }
-  return false;
+  for (const auto& task : tasks) {
+    if (!task->ended()) task->Finish(StopReason::kError, status);
+  }
+}
+
+void Engine::Impl::Step(const std::shared_ptr<Task>& task) {
+  Guarded({&task, 1}, [&] { task->Step(context); });
+}
+
+void Engine::Impl::DecodeTogether(std::span<const std::shared_ptr<Task>> tasks) {
+  Status status;
+  if (tasks.size() > 1) {
+    Guarded(tasks, [&] {
+      std::vector<Model::Part> parts;
+      for (const auto& task : tasks) parts.push_back(task->NextPart());
+      status = model->Forward(parts, *exec, Phase::kDecode);
+    });
+  }
+  for (const auto& task : tasks) {
+    if (task->ended()) continue;
+    if (tasks.size() == 1 || !status.ok()) {
+      Step(task);  // one that has no memory ends, the others go on
+    } else {
+      Guarded({&task, 1}, [&] { task->TakeLogits(context); });
+    }
+  }
 }
 
 void Engine::Impl::Round() {
-  const auto drop = [&](std::list<std::shared_ptr<Task>>::iterator it) {
-    std::lock_guard lock(mutex_);
-    all_.remove(*it);
-    return active_.erase(it);
-  };
-  for (auto it = active_.begin(); it != active_.end();) {
-    const bool goes_on = (*it)->prefilling() || StepGuarded(**it);
-    it = goes_on ? std::next(it) : drop(it);
-  }
-  for (auto it = active_.begin(); it != active_.end(); ++it) {
-    if (!(*it)->prefilling()) continue;
-    if (!StepGuarded(**it)) {
-      drop(it);
+  std::vector<std::shared_ptr<Task>> decoding;
+  for (const auto& task : active_) {
+    if (task->prefilling()) continue;
+    if (task->cancelled().load()) {
+      Step(task);
     } else {
-      active_.splice(active_.end(), active_, it);  // prompts take turns
+      decoding.push_back(task);
     }
-    return;
   }
+  for (size_t i = 0; i < decoding.size(); i += kGemvMaxRows) {
+    const size_t n = std::min<size_t>(kGemvMaxRows, decoding.size() - i);
+    DecodeTogether(std::span(decoding).subspan(i, n));
+  }
+  const auto prompt = std::find_if(active_.begin(), active_.end(),
+                                   [](const auto& task) { return task->prefilling(); });
+  if (prompt != active_.end()) {
+    Step(*prompt);
+    active_.splice(active_.end(), active_, prompt);  // prompts take turns
+  }
+  const auto ended = [](const auto& task) { return task->ended(); };
+  std::lock_guard lock(mutex_);
+  all_.remove_if(ended);
+  active_.remove_if(ended);
 }
 
 void Engine::Impl::Loop() {

@@ -23,18 +23,16 @@ Task::Task(RequestId id, GenerateRequest request, GenerateCallbacks callbacks)
   result_.prompt_tokens = prompt_size();
 }
 
-bool Task::Step(const TaskContext& context) {
+void Task::Step(const TaskContext& context) {
   if (cancelled_.load()) {
-    Finish(StopReason::kCancelled, Cancelled("the request was cancelled"));
-    return false;
+    return Finish(StopReason::kCancelled, Cancelled("the request was cancelled"));
   }
   if (sequence_ == nullptr) {
     if (const Status s = Start(context); !s.ok()) {
-      Finish(StopReason::kError, s);
-      return false;
+      return Finish(StopReason::kError, s);
     }
   }
-  return prefilling() ? ReadChunk(context) : Decode(context);
+  prefilling() ? ReadChunk(context) : Decode(context);
 }
 
 Status Task::Start(const TaskContext& c) {
@@ -66,7 +64,7 @@ Status Task::Start(const TaskContext& c) {
   return OkStatus();
 }
 
-bool Task::ReadChunk(const TaskContext& c) {
+void Task::ReadChunk(const TaskContext& c) {
   // With last_token_alone, the prompt's last token is a forward pass of its own; those of the
   // decoded tail always are.
   const int64_t tail = request_.decode_tail;
@@ -92,62 +90,58 @@ bool Task::ReadChunk(const TaskContext& c) {
     const bool stopped = status.code() == StatusCode::kCancelled;
     result_.prompt_logprobs.resize(
         std::min(result_.prompt_logprobs.size(), static_cast<size_t>(read_)));
-    Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
-    return false;
+    return Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
   }
   read_ += n;
   result_.prefill_seconds = Seconds(Clock::now() - begin_);
   if (callbacks_.on_progress) {
     callbacks_.on_progress({read_, prompt_size(), result_.prefill_seconds});
   }
-  if (!last) return true;
+  if (!last) return;
   recorder_.reset();
   first_token_ = Clock::now();
   if (request_.max_new_tokens == 0) {
-    Finish(StopReason::kLength);
-    return false;
+    return Finish(StopReason::kLength);
   }
-  return TakeToken(c);
+  TakeLogits(c);
 }
 
-bool Task::Decode(const TaskContext& c) {
-  const TokenId token[] = {result_.token_ids.back()};
-  const Status status = c.model->Forward(token, *sequence_, *c.exec, logits_,
+Model::Part Task::NextPart() {
+  return {std::span(result_.token_ids).last(1), sequence_.get(), logits_};
+}
+
+void Task::Decode(const TaskContext& c) {
+  const Model::Part part = NextPart();
+  const Status status = c.model->Forward(part.tokens, *sequence_, *c.exec, part.logits,
                                          {.phase = Phase::kDecode, .cancel = &cancelled_});
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
-    Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
-    return false;
+    return Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
   }
-  return TakeToken(c);
+  TakeLogits(c);
 }
 
-bool Task::TakeToken(const TaskContext& c) {
+void Task::TakeLogits(const TaskContext& c) {
   const TokenId token = sampler_->Pick(logits_);
   const auto is = [&](const std::vector<TokenId>& ids) {
     return std::find(ids.begin(), ids.end(), token) != ids.end();
   };
   if ((!request_.ignore_eos && is(c.end_ids)) || is(request_.stop_ids)) {
-    Finish(StopReason::kEos);
-    return false;
+    return Finish(StopReason::kEos);
   }
   sampler_->Accept(token);
   result_.token_ids.push_back(token);
   Result<std::string> text = detokenizer_->Add(token);
   if (!text.ok()) {
-    Finish(StopReason::kError, text.status());
-    return false;
+    return Finish(StopReason::kError, text.status());
   }
   Emit(stops_.Add(*text));
   if (stops_.matched()) {
-    Finish(StopReason::kStopString);
-    return false;
+    return Finish(StopReason::kStopString);
   }
   if (static_cast<int64_t>(result_.token_ids.size()) >= request_.max_new_tokens) {
-    Finish(StopReason::kLength);
-    return false;
+    return Finish(StopReason::kLength);
   }
-  return true;
 }
 
 void Task::Emit(const std::string& text) {
@@ -157,6 +151,7 @@ void Task::Emit(const std::string& text) {
 }
 
 void Task::Finish(StopReason reason, Status status) {
+  ended_ = true;
   if (detokenizer_ && reason != StopReason::kError) {
     const Result<std::string> rest = detokenizer_->Flush();
     if (rest.ok()) Emit(stops_.Add(*rest));
@@ -165,7 +160,7 @@ void Task::Finish(StopReason reason, Status status) {
   result_.status = std::move(status);
   result_.stop_reason = reason;
   if (sequence_ != nullptr) {
-    if (!prefilling()) result_.decode_seconds = Seconds(Clock::now() - first_token_);
+    if (read_ == prompt_size()) result_.decode_seconds = Seconds(Clock::now() - first_token_);
     result_.kv_bytes = sequence_->size_bytes();
     result_.density = sequence_->pairs().Density();
     if (const CoverageSums& c = sequence_->coverage(); c.pairs > 0) {

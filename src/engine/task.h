@@ -39,11 +39,15 @@ class Task {
 
   RequestId id() const { return id_; }
   std::atomic<bool>& cancelled() { return cancelled_; }
-  bool prefilling() const { return sequence_ == nullptr || read_ < prompt_size(); }
+  bool ended() const { return ended_; }  // Finish was called
+  bool prefilling() const { return !ended_ && (sequence_ == nullptr || read_ < prompt_size()); }
 
-  // One piece of work: a chunk of the prompt, or one token. Returns false when the task has ended
-  // (Finish was called).
-  bool Step(const TaskContext& context);
+  // One piece of work: a chunk of the prompt, or one token.
+  void Step(const TaskContext& context);
+  // The same for a token, in two halves: what to feed to the model, and what to do with the logits
+  // that came of it. REQUIRES: neither prefilling nor ended; the part is fed in between.
+  Model::Part NextPart();
+  void TakeLogits(const TaskContext& context);
   // Ends the task with what it has and tells its owner.
   void Finish(StopReason reason, Status status = OkStatus());
 
@@ -52,10 +56,8 @@ class Task {
 
   int64_t prompt_size() const { return static_cast<int64_t>(request_.prompt.size()); }
   Status Start(const TaskContext& context);
-  bool ReadChunk(const TaskContext& context);
-  bool Decode(const TaskContext& context);
-  // Picks a token from the logits and adds it to the answer; false if that ended it.
-  bool TakeToken(const TaskContext& context);
+  void ReadChunk(const TaskContext& context);
+  void Decode(const TaskContext& context);
   void Emit(const std::string& text);
 
   const RequestId id_;
@@ -69,6 +71,7 @@ class Task {
   std::optional<Detokenizer> detokenizer_;
   StopMatcher stops_;
   std::vector<float> logits_;
+  bool ended_ = false;
   int64_t read_ = 0;  // tokens of the prompt that the sequence holds
   Clock::time_point begin_;
   Clock::time_point first_token_;

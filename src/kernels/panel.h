@@ -5,7 +5,7 @@
 //   innermost)
 //
 // int8 panels are laid out like f16 ones, followed by scales (bf16), one for every 32 channels of a
-// token: [blocks][16] behind the keys, [16][blocks] behind the values.
+// token: [blocks][16].
 //
 // bf16 pairs lie the way a bf16 dot-product instruction takes them; where there is none, one 32-bit
 // load and a shift give two f32 vectors. There is no such instruction for f16. Tokens can be
@@ -22,6 +22,7 @@
 namespace quarry::kernels {
 
 inline constexpr int kPanelTokens = 16;
+inline constexpr int kMaxHeadDim = 256;
 
 QUARRY_ALWAYS_INLINE constexpr int ValueStride(int head_dim) { return (head_dim + 15) / 16 * 16; }
 
@@ -75,8 +76,7 @@ QUARRY_ALWAYS_INLINE float LoadValue(DType type, const void* panel, int head_dim
                                      int dim) {
   const float x = LoadElement(type, panel, ValueIndex(type, ValueStride(head_dim), lane, dim));
   if (type != DType::kI8) return x;
-  return x *
-         ToFloat(ValueScales(panel, head_dim)[lane * ScaleBlocks(head_dim) + dim / kScaleBlock]);
+  return x * ToFloat(ValueScales(panel, head_dim)[dim / kScaleBlock * kPanelTokens + lane]);
 }
 
 // n <= 32 channels become q * scale; returns the scale: the smallest bf16 number that lets the
@@ -116,7 +116,7 @@ QUARRY_ALWAYS_INLINE void PackInt8Values(const float* rows, int64_t stride, int 
   for (int t = 0; t < n; ++t) {
     for (int d = 0; d < head_dim; d += kScaleBlock) {
       const int channels = head_dim - d < kScaleBlock ? head_dim - d : kScaleBlock;
-      scales[(lane + t) * ScaleBlocks(head_dim) + d / kScaleBlock] = QuantizeBlock(
+      scales[d / kScaleBlock * kPanelTokens + lane + t] = QuantizeBlock(
           rows + t * stride + d, channels, out + (lane + t) * ValueStride(head_dim) + d);
     }
   }

@@ -12,7 +12,7 @@
 namespace quarry {
 namespace {
 
-constexpr int kMaxHeadDim = 256;
+using kernels::kMaxHeadDim;
 
 // Calls f(row) for rows [0, n), spread over the pool.
 template <typename F>
@@ -98,9 +98,23 @@ void Model::Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) c
 
 Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecContext& ctx,
                       std::span<float> logits, const ForwardOptions& options) const {
-  const auto n = static_cast<int64_t>(tokens.size());
-  if (n == 0) return OkStatus();
-  if (const Status s = sequence.Begin(n, options.phase); !s.ok()) return s;
+  if (tokens.empty()) return OkStatus();
+  const Part part = {tokens, &sequence, logits};
+  return Run({&part, 1}, ctx, options);
+}
+
+Status Model::Forward(std::span<const Part> parts, ExecContext& ctx, Phase phase) const {
+  return Run(parts, ctx, {.phase = phase});
+}
+
+Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
+                  const ForwardOptions& options) const {
+  int64_t n = 0;
+  for (const Part& part : parts) {
+    const auto own = static_cast<int64_t>(part.tokens.size());
+    if (const Status s = part.sequence->Begin(own, options.phase); !s.ok()) return s;
+    n += own;
+  }
 
   const int64_t hidden = config_.hidden_size;
   const int64_t q_width = config_.n_heads * config_.head_dim;
@@ -109,7 +123,7 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
   const int64_t qkv_stride = OutputColumns(first.qkv, Epilogue::kStore);
   const int64_t act_stride = OutputColumns(first.gate_up, Epilogue::kSiluMul);
   const int64_t x_stride = hidden;
-  const int64_t half = sequence.rope().pairs();
+  const int64_t half = parts[0].sequence->rope().pairs();
 
   Scratch::Scope scope(ctx.scratch());
   const auto take = [&](int64_t width) {
@@ -124,8 +138,19 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
   float* cos = take(half);
   float* sin = take(half);
 
-  Embed(tokens, ctx, x);
-  sequence.rope().Angles(sequence.size(), n, cos, sin);
+  // Calls use(part, its first row, its rows).
+  const auto for_parts = [&](auto use) {
+    int64_t row = 0;
+    for (const Part& part : parts) {
+      const auto own = static_cast<int64_t>(part.tokens.size());
+      use(part, row, own);
+      row += own;
+    }
+  };
+  for_parts([&](const Part& part, int64_t row, int64_t own) {
+    Embed(part.tokens, ctx, x + row * x_stride);
+    part.sequence->rope().Angles(part.sequence->size(), own, cos + row * half, sin + row * half);
+  });
   // The residual stream is as wide as its padded product only if hidden is a multiple of a panel;
   // otherwise products go through a buffer.
   const bool direct = first.o.padded_n() == hidden && config_.residual_scale == 1.0;
@@ -162,37 +187,54 @@ Status Model::Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecC
               qkv + q_width);
     if (options.observer != nullptr) {
       options.observer->OnQkv({.layer = static_cast<int>(i),
-                               .first = sequence.size(),
+                               .first = parts[0].sequence->size(),
                                .n = n,
                                .q = qkv,
                                .k = qkv + q_width,
                                .v = qkv + q_width + kv_width,
                                .stride = qkv_stride});
     }
-    sequence.Attend(static_cast<int>(i),
-                    {.n = static_cast<int>(n),
-                     .q = qkv,
-                     .k = qkv + q_width,
-                     .v = qkv + q_width + kv_width,
-                     .q_stride = qkv_stride,
-                     .kv_stride = qkv_stride,
-                     .cos = cos,
-                     .sin = sin,
-                     .out = attended,
-                     .out_stride = q_width},
-                    ctx);
+    for_parts([&](const Part& part, int64_t row, int64_t own) {
+      const float* q = qkv + row * qkv_stride;
+      part.sequence->Attend(static_cast<int>(i),
+                            {.n = static_cast<int>(own),
+                             .q = q,
+                             .k = q + q_width,
+                             .v = q + q_width + kv_width,
+                             .q_stride = qkv_stride,
+                             .kv_stride = qkv_stride,
+                             .cos = cos + row * half,
+                             .sin = sin + row * half,
+                             .out = attended + row * q_width,
+                             .out_stride = q_width},
+                            ctx);
+    });
     add_product(layer.o, attended, q_width, layer.attention_norm);
     Norm(ctx, x, layer.mlp_input_norm, config_.rms_norm_eps, n, normed);
     MatMul(layer.gate_up, normed, hidden, n, Epilogue::kSiluMul, act, act_stride, ctx);
     add_product(layer.down, act, act_stride, layer.mlp_norm);
     show(i + 1);
   }
-  sequence.End(n);
+  for_parts([](const Part& part, int64_t, int64_t own) { part.sequence->End(own); });
 
   if (!options.next.empty()) Score(x, ctx, options);
-  if (logits.empty()) return OkStatus();
-  const int64_t rows = options.all_logits ? n : 1;
-  Logits(x + (n - rows) * x_stride, rows, ctx, options.observer, logits);
+  if (options.all_logits) {
+    if (!parts[0].logits.empty()) Logits(x, n, ctx, options.observer, parts[0].logits);
+    return OkStatus();
+  }
+  // Last rows, one after the other, where several parts have them.
+  float* last = normed;
+  std::vector<std::span<float>> logits;
+  for_parts([&](const Part& part, int64_t row, int64_t own) {
+    if (part.logits.empty()) return;
+    std::copy_n(x + (row + own - 1) * x_stride, hidden,
+                last + static_cast<int64_t>(logits.size()) * hidden);
+    logits.push_back(part.logits);
+  });
+  ForLogits(last, static_cast<int64_t>(logits.size()), ctx, options.observer,
+            [&](int64_t row, const float* from) {
+              std::copy_n(from, config_.vocab_size, logits[static_cast<size_t>(row)].data());
+            });
   return OkStatus();
 }
 

@@ -71,8 +71,21 @@ class Model {
   Status Forward(std::span<const TokenId> tokens, Sequence& sequence, ExecContext& ctx,
                  std::span<float> logits, const ForwardOptions& options) const;
 
+  // Tokens of one sequence, of several that go through the model together.
+  struct Part {
+    std::span<const TokenId> tokens;  // not empty
+    Sequence* sequence = nullptr;
+    std::span<float> logits = {};  // [vocab] of the last token; empty: none are computed
+  };
+  // Feeds every part's tokens to its sequence. The weights are read once for all of them; up to
+  // kGemvMaxRows tokens in all, results are those of one part at a time. If memory for keys and
+  // values cannot be had, no sequence is changed.
+  Status Forward(std::span<const Part> parts, ExecContext& ctx, Phase phase) const;
+
  private:
   Model() = default;
+  // REQUIRES: one part, if options ask for anything but a phase.
+  Status Run(std::span<const Part> parts, ExecContext& ctx, const ForwardOptions& options) const;
   void Embed(std::span<const TokenId> tokens, ExecContext& ctx, float* x) const;
   void Logits(const float* x, int64_t n, ExecContext& ctx, Observer* observer,
               std::span<float> logits) const;

@@ -1,6 +1,7 @@
 // Quarry behind the commands of worker_protocol.h.
 //   quarry_worker MODEL THREADS BATCH CONTEXT KV_TYPE METHOD [KEY=VALUE ...]
-// METHOD is one or PREFILL+DECODE. QUARRY_FAST=1 multiplies in bf16, as --fast does.
+// METHOD is one or PREFILL+DECODE. chunk_size=N reads prompts in other pieces than BATCH.
+// QUARRY_FAST=1 multiplies in bf16, as --fast does.
 #include <cstdlib>
 #include <optional>
 
@@ -30,18 +31,18 @@ void Need(const Status& status) {
 
 class Quarry {
  public:
-  Quarry(std::shared_ptr<const Model> model, ExecContext& exec, Sequence sequence, int batch,
+  Quarry(std::shared_ptr<const Model> model, ExecContext& exec, Sequence sequence, int chunk,
          int context)
       : model_(std::move(model)),
         exec_(exec),
         sequence_(std::move(sequence)),
-        batch_size_(batch),
+        chunk_(chunk),
         logits_(static_cast<size_t>(model_->config().vocab_size)),
         text_(peer::Text(static_cast<size_t>(context),
                          static_cast<int32_t>(model_->config().vocab_size))) {}
 
   void Read(int n) {
-    for (int done = 0; done < n; done += batch_size_) Batch(std::min(batch_size_, n - done));
+    for (int done = 0; done < n; done += chunk_) Batch(std::min(chunk_, n - done));
   }
   void Batch(int n) {
     const std::vector<TokenId> ids(text_.begin() + sequence_.size(),
@@ -61,7 +62,7 @@ class Quarry {
   ExecContext& exec_;
   Sequence sequence_;
   std::optional<Sequence> mark_;
-  int batch_size_;
+  int chunk_;
   std::vector<float> logits_;
   std::vector<int32_t> text_;
 };
@@ -87,9 +88,11 @@ int main(int argc, char** argv) {
   if (argc < 7) {
     Fail("usage: quarry_worker MODEL THREADS BATCH CONTEXT KV_TYPE METHOD [KEY=VALUE ...]");
   }
-  const int threads = std::atoi(argv[2]), batch = std::atoi(argv[3]), context = std::atoi(argv[4]);
-  const std::vector<std::string> overrides(argv + 7, argv + argc);
-  const RunConfig run = Need(DefaultRunConfig(MethodsOf(argv[6]), overrides));
+  const int threads = std::atoi(argv[2]), context = std::atoi(argv[4]);
+  std::vector<std::string> overrides = {std::string("chunk_size=") + argv[3]};
+  overrides.insert(overrides.end(), argv + 7, argv + argc);
+  RunConfig run = Need(DefaultRunConfig(MethodsOf(argv[6]), overrides));
+  Need(LoadPatterns(run.attention));
   const kernels::KernelTable* kernels = Need(kernels::ChooseKernelsFromEnvironment());
 
   ExecContext exec(*kernels, threads, std::getenv("QUARRY_FAST") != nullptr);
@@ -101,7 +104,8 @@ int main(int argc, char** argv) {
   Sequence sequence(
       model->shape(), MakeRope(model->config().rope, model->shape().head_dim, context), methods,
       {.kv_dtype = KvType(argv[5]), .hints = {.question = {}, .prompt_end = context}});
-  Quarry engine(std::move(model), exec, std::move(sequence), batch, context);
+  Quarry engine(std::move(model), exec, std::move(sequence), static_cast<int>(run.chunk_size),
+                context);
   engine.Mark();
   engine.Batch(128);  // touches everything once
   engine.Rewind();

@@ -1,7 +1,7 @@
 // What both workers of the comparison do: read commands from standard input, run them, answer with
 // one JSON line each. compare.mjs writes the commands, to one worker at a time.
 //
-//   read N   N more tokens, in batches, as a prompt      {"seconds": of all}
+//   read N   N more tokens, in batches, as a prompt      {"seconds": of all, "density": until now}
 //   pp N     one batch of N tokens, forgotten again      {"seconds": of it}
 //   tg N     N tokens one by one, forgotten again        {"seconds": median of one}
 //   mem      {"rss": resident bytes}
@@ -59,8 +59,8 @@ int Serve(E& engine) {
     if (command == "mem") {
       std::printf("{\"rss\": %llu}\n", static_cast<unsigned long long>(ResidentBytes()));
     } else if (command == "read") {
-      std::printf("{\"seconds\": %.6f, \"density\": %.6f}\n", Seconds([&] { engine.Read(n); }),
-                  engine.Density());
+      const double seconds = Seconds([&] { engine.Read(n); });
+      std::printf("{\"seconds\": %.6f, \"density\": %.6f}\n", seconds, engine.Density());
     } else if (command == "pp" || command == "tg") {
       engine.Mark();
       std::vector<double> s;

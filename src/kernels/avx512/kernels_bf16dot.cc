@@ -46,7 +46,8 @@ class Bf16Products {
   }
 
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const void* const* keys, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
+    const void* const* keys = tile.keys + first;
     const uint16_t* q = q_ + static_cast<int64_t>(row) * head_dim_;
     __m512 sum[R][P];
     for (int r = 0; r < R; ++r) {
@@ -72,7 +73,7 @@ class Bf16Products {
 
   template <int R>
   struct Weights {
-    HWY_INLINE explicit Weights(const float* weights) {
+    HWY_INLINE Weights(const Bf16Products&, const Tile&, const float* weights) {
       for (int i = 0; i < R * kTileTokens; i += kLanes) {
         StoreBf16(LoadF(weights + i), reinterpret_cast<BFloat16*>(bf16 + i));
       }

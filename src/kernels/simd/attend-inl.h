@@ -23,6 +23,8 @@ struct Tile {
   int n;  // panels, 1 to kTilePanels
   const void* keys[kTilePanels];
   const void* values[kTilePanels];
+  // Panels of the next tile, for prefetching; where there is none, of this one.
+  const KeyPanel* next[kTilePanels];
 };
 
 HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
@@ -51,7 +53,7 @@ HWY_INLINE void WidenInt8Values(const void* panel, int stride, float* out) {
   const BFloat16* scales = ValueScales(panel, stride);
   for (int t = 0; t < kPanelTokens; ++t) {
     for (int c = 0; c < stride; c += kLanes) {
-      const VecF scale = Splat(ToFloat(scales[t * ScaleBlocks(stride) + c / kScaleBlock]));
+      const VecF scale = Splat(ToFloat(scales[c / kScaleBlock * kPanelTokens + t]));
       const int at = t * stride + c;
       hn::Store(hn::Mul(LoadI8(in + at), scale), kF32, out + at);
     }
@@ -117,10 +119,11 @@ struct F32Products {
     }
   }
 
-  // scores[r][.] of rows [row, row + R) against P panels, scaled.
+  // scores[r][.] of rows [row, row + R) against panels [first, first + P), scaled.
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const void* const* keys, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
     constexpr int kVecs = P * kPanelVecs;
+    const void* const* keys = tile.keys + first;
     const float* q = q_ + static_cast<int64_t>(row) * head_dim_;
     VecF sum[R][kVecs];
     for (int r = 0; r < R; ++r) {
@@ -147,7 +150,7 @@ struct F32Products {
   // The weights of R rows as AddValues reads them.
   template <int R>
   struct Weights {
-    HWY_INLINE explicit Weights(const float* weights) : f32(weights) {}
+    HWY_INLINE Weights(const F32Products&, const Tile&, const float* weights) : f32(weights) {}
     const float* f32;
   };
 
@@ -288,12 +291,11 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
   const VecF scale = Splat(a.scale);
   if (tile.n == kTilePanels) {
     for (int p = 0; p < kTilePanels; p += kPanelsAtOnce) {
-      products.template Scores<R, kPanelsAtOnce>(row, tile.keys + p, scale,
-                                                 scores + p * kPanelTokens);
+      products.template Scores<R, kPanelsAtOnce>(row, tile, p, scale, scores + p * kPanelTokens);
     }
   } else {
     for (int p = 0; p < tile.n; ++p) {
-      products.template Scores<R, 1>(row, tile.keys + p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, 1>(row, tile, p, scale, scores + p * kPanelTokens);
     }
   }
   float rescale[R];
@@ -305,7 +307,7 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
 
   if (a.o == nullptr) return;
   float* o = a.o + static_cast<int64_t>(row) * stride;
-  const typename Products::template Weights<R> weights(scores);
+  const typename Products::template Weights<R> weights(products, tile, scores);
   int column = 0;
   if constexpr (kLanes == 16) {
     for (; column + 64 <= stride; column += 64) {
@@ -327,6 +329,10 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
     Tile tile;
     tile.panels = a.panels + begin;
     tile.n = a.n_panels - begin < kTilePanels ? a.n_panels - begin : kTilePanels;
+    for (int p = 0; p < tile.n; ++p) {
+      const int next = begin + kTilePanels + p;
+      tile.next[p] = a.panels + (next < a.n_panels ? next : begin + p);
+    }
     products.Prepare(tile);
     int row = 0;
     for (; row + kRowTile <= a.rows; row += kRowTile) {

@@ -19,48 +19,92 @@ class DirectProducts {
     }
   }
 
+  // int8: sums of a block of channels are made without its scale, which then counts once.
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const void* const* keys, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
     constexpr int kVecs = P * kPanelVecs;
+    constexpr int kStep = 4;  // channels between prefetches; head_dim is a multiple of it
+    const void* const* keys = tile.keys + first;
     const float* q = q_ + static_cast<int64_t>(row) * head_dim_;
-    VecF sum[R][kVecs];
-    for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
-    }
-    for (int block = 0; block < head_dim_; block += kScaleBlock) {
-      VecF key_scale[kVecs];
-      for (int v = 0; v < kVecs; ++v) {
-        key_scale[v] = KeyScale(keys[v / kPanelVecs], block, v % kPanelVecs * kLanes);
+    const int block_size = kType == DType::kI8 ? kScaleBlock : head_dim_;
+    for (int block = 0; block < head_dim_; block += block_size) {
+      VecF sum[R][kVecs];
+      for (int r = 0; r < R; ++r) {
+        for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
       }
-      const int end = block + kScaleBlock < head_dim_ ? block + kScaleBlock : head_dim_;
-      for (int d = block; d < end; ++d) {
-        VecF k[kVecs];
-        for (int v = 0; v < kVecs; ++v) {
-          const int at = d * kPanelTokens + v % kPanelVecs * kLanes;
-          k[v] = Converted(keys[v / kPanelVecs], at, key_scale[v]);
+      const int end = block + block_size < head_dim_ ? block + block_size : head_dim_;
+      for (int step = block; step < end; step += kStep) {
+        for (int p = 0; p < P; ++p) {
+          Prefetch(tile.next[first + p]->keys, step * kPanelTokens, kStep * kPanelTokens);
+        }
+        for (int d = step; d < step + kStep; ++d) {
+          VecF k[kVecs];
+          for (int v = 0; v < kVecs; ++v) {
+            k[v] = Load(keys[v / kPanelVecs], d * kPanelTokens + v % kPanelVecs * kLanes);
+          }
+          for (int r = 0; r < R; ++r) {
+            const VecF qv = Splat(q[r * head_dim_ + d]);
+            for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
+          }
+        }
+      }
+      for (int v = 0; v < kVecs; ++v) {
+        VecF factor = scale;
+        if constexpr (kType == DType::kI8) {
+          const BFloat16* scales = KeyScales(keys[v / kPanelVecs], head_dim_);
+          factor = hn::Mul(scale, LoadBf16(scales + block / kScaleBlock * kPanelTokens +
+                                           v % kPanelVecs * kLanes));
         }
         for (int r = 0; r < R; ++r) {
-          const VecF qv = Splat(q[r * head_dim_ + d]);
-          for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
+          float* to = scores + r * kTileTokens + v * kLanes;
+          StoreF(block == 0 ? hn::Mul(sum[r][v], factor) : hn::MulAdd(sum[r][v], factor, LoadF(to)),
+                 to);
         }
-      }
-    }
-    for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < kVecs; ++v) {
-        StoreF(hn::Mul(sum[r][v], scale), scores + r * kTileTokens + v * kLanes);
       }
     }
   }
 
+  // int8: weights[r][block][.], each times the scale of its token's values in that block of
+  // channels.
   template <int R>
   struct Weights {
-    HWY_INLINE explicit Weights(const float* weights) : f32(weights) {}
+    static constexpr int kBlocks = kType == DType::kI8 ? kMaxHeadDim / kScaleBlock : 1;
+
+    HWY_INLINE Weights(const DirectProducts& products, const Tile& tile, const float* weights)
+        : f32(weights) {
+      if constexpr (kType != DType::kI8) return;
+      const int dim = products.head_dim_;
+      for (int p = 0; p < tile.n; ++p) {
+        const BFloat16* scales = ValueScales(tile.values[p], dim);
+        for (int b = 0; b < ScaleBlocks(dim); ++b) {
+          for (int v = 0; v < kPanelTokens; v += kLanes) {
+            const VecF scale = LoadBf16(scales + b * kPanelTokens + v);
+            const int at = p * kPanelTokens + v;
+            for (int r = 0; r < R; ++r) {
+              StoreF(hn::Mul(LoadF(weights + r * kTileTokens + at), scale),
+                     scaled + (r * kBlocks + b) * kTileTokens + at);
+            }
+          }
+        }
+      }
+      f32 = scaled;
+    }
+    // Of row r for channels from `column` on.
+    HWY_INLINE const float* Row(int r, int column) const {
+      if constexpr (kType != DType::kI8) return f32 + r * kTileTokens;
+      return f32 + (r * kBlocks + column / kScaleBlock) * kTileTokens;
+    }
+
     const float* f32;
+    HWY_ALIGN float scaled[kType == DType::kI8 ? R * kBlocks * kTileTokens : 1];
   };
 
   template <int R, int V>
   HWY_INLINE void AddValues(const Tile& tile, const Weights<R>& weights, const float* rescale,
                             int column, float* o) const {
+    // Vectors that lie in one block of channels.
+    constexpr int kBlockVecs =
+        kType == DType::kI8 && V * kLanes > kScaleBlock ? kScaleBlock / kLanes : V;
     const int stride = ValueStride(head_dim_);
     VecF sum[R][V];
     for (int r = 0; r < R; ++r) {
@@ -70,16 +114,21 @@ class DirectProducts {
       }
     }
     for (int p = 0; p < tile.n; ++p) {
-      const float* w = weights.f32 + p * kPanelTokens;
       for (int t = 0; t < kPanelTokens; ++t) {
-        VecF x[V];
-        for (int v = 0; v < V; ++v) {
-          const int c = column + v * kLanes;
-          x[v] = Converted(tile.values[p], t * stride + c, ValueScale(tile.values[p], t, c));
-        }
-        for (int r = 0; r < R; ++r) {
-          const VecF wv = Splat(w[r * kTileTokens + t]);
-          for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(wv, x[v], sum[r][v]);
+        const int at = t * stride + column;
+        Prefetch(tile.next[p]->values, at, V * kLanes);
+        for (int part = 0; part < V; part += kBlockVecs) {
+          VecF x[kBlockVecs];
+          for (int v = 0; v < kBlockVecs; ++v) {
+            x[v] = Load(tile.values[p], at + (part + v) * kLanes);
+          }
+          for (int r = 0; r < R; ++r) {
+            const float* w = weights.Row(r, column + part * kLanes);
+            const VecF wv = Splat(w[p * kPanelTokens + t]);
+            for (int v = 0; v < kBlockVecs; ++v) {
+              sum[r][part + v] = hn::MulAdd(wv, x[v], sum[r][part + v]);
+            }
+          }
         }
       }
     }
@@ -89,22 +138,18 @@ class DirectProducts {
   }
 
  private:
-  static HWY_INLINE VecF Converted(const void* panel, int at, VecF scale) {
+  static HWY_INLINE VecF Load(const void* panel, int at) {
     if constexpr (kType == DType::kI8) {
-      return hn::Mul(LoadI8(static_cast<const int8_t*>(panel) + at), scale);
+      return LoadI8(static_cast<const int8_t*>(panel) + at);
     } else {
       return LoadF16(static_cast<const uint16_t*>(panel) + at);
     }
   }
-  // Of lanes [lane, lane + kLanes) in the block of channels that begins at `block`.
-  HWY_INLINE VecF KeyScale(const void* panel, int block, int lane) const {
-    if constexpr (kType != DType::kI8) return hn::Zero(kF32);
-    return LoadBf16(KeyScales(panel, head_dim_) + block / kScaleBlock * kPanelTokens + lane);
-  }
-  HWY_INLINE VecF ValueScale(const void* panel, int t, int column) const {
-    if constexpr (kType != DType::kI8) return hn::Zero(kF32);
-    const int at = t * ScaleBlocks(head_dim_) + column / kScaleBlock;
-    return Splat(ToFloat(ValueScales(panel, head_dim_)[at]));
+  // Elements [at, at + n) of a panel.
+  static HWY_INLINE void Prefetch(const void* panel, int at, int n) {
+    constexpr int kSize = static_cast<int>(SizeOf(kType));
+    const char* begin = static_cast<const char*>(panel) + at * kSize;
+    for (int i = 0; i < n * kSize; i += 64) __builtin_prefetch(begin + i, 0, 3);
   }
 
   int head_dim_;

@@ -10,16 +10,13 @@ inline constexpr int kGemvVecs = 4;
 inline constexpr int kGemvColumns = kGemvVecs * kLanes;
 inline constexpr int kGemvRowTile = kLanes == 8 ? 2 : 4;
 
-// Two accumulators per vector for a single row hide the latency of the multiply-add.
+// One chain of sums a vector, so that a row's sums do not depend on how many rows there are.
 template <int R, DType kType>
 HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, const float* x,
                             float* y) {
-  constexpr int kChains = R == 1 ? 2 : 1;
-  VecF sum[R][kGemvVecs][kChains];
+  VecF sum[R][kGemvVecs];
   for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < kGemvVecs; ++v) {
-      for (int c = 0; c < kChains; ++c) sum[r][v][c] = hn::Zero(kF32);
-    }
+    for (int v = 0; v < kGemvVecs; ++v) sum[r][v] = hn::Zero(kF32);
   }
   for (int64_t k = 0; k < a.k; k += 2) {
     for (int v = 0; v < kGemvVecs; ++v) {
@@ -38,17 +35,13 @@ HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, co
       }
       for (int r = 0; r < R; ++r) {
         const float* xr = x + r * a.x_stride + k;
-        sum[r][v][0] = hn::MulAdd(Splat(xr[0]), w0, sum[r][v][0]);
-        sum[r][v][kChains - 1] = hn::MulAdd(Splat(xr[1]), w1, sum[r][v][kChains - 1]);
+        sum[r][v] = hn::MulAdd(Splat(xr[0]), w0, sum[r][v]);
+        sum[r][v] = hn::MulAdd(Splat(xr[1]), w1, sum[r][v]);
       }
     }
   }
   for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < kGemvVecs; ++v) {
-      VecF total = sum[r][v][0];
-      if constexpr (kChains == 2) total = hn::Add(total, sum[r][v][1]);
-      StoreF(total, y + r * a.y_stride + v * kLanes);
-    }
+    for (int v = 0; v < kGemvVecs; ++v) StoreF(sum[r][v], y + r * a.y_stride + v * kLanes);
   }
 }
 
