@@ -39,6 +39,15 @@ struct Workload {
   const Peaks& peaks;
 };
 
+// A loop that reads `bytes` a second.
+Row BytesRow(const Workload& w, const std::string& kernel, const Timing& time, double bytes) {
+  return Row()
+      .Text("kernel", kernel)
+      .Number("us", time.median_s * 1e6, 1)
+      .Number("GB/s", bytes / 1e9, 1)
+      .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0);
+}
+
 // Every thread attends on its own; `tokens` of keys and values each.
 void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows, int tokens) {
   const int n_panels = tokens / kernels::kPanelTokens;
@@ -135,11 +144,7 @@ void Gemv(const Workload& w, Table& table, DType type, int64_t n, int64_t k) {
     });
   });
   const double bytes = static_cast<double>(n_panels * panel_bytes) / time.median_s;
-  table.Add(Row()
-                .Text("kernel", fmt::format("gemv {} {}x{}", DTypeName(type), n, k))
-                .Number("us", time.median_s * 1e6, 1)
-                .Number("GB/s", bytes / 1e9, 1)
-                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+  table.Add(BytesRow(w, fmt::format("gemv {} {}x{}", DTypeName(type), n, k), time, bytes));
 }
 
 // Quantised weights: random blocks, one row of inputs quantised once, as a decoding step does.
@@ -163,11 +168,7 @@ void GemvQuant(const Workload& w, Table& table, WeightType type, int64_t n, int6
     });
   });
   const double bytes = static_cast<double>(n_panels * panel_bytes) / time.median_s;
-  table.Add(Row()
-                .Text("kernel", fmt::format("gemv {} {}x{}", WeightTypeName(type), n, k))
-                .Number("us", time.median_s * 1e6, 1)
-                .Number("GB/s", bytes / 1e9, 1)
-                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+  table.Add(BytesRow(w, fmt::format("gemv {} {}x{}", WeightTypeName(type), n, k), time, bytes));
 }
 
 // Widening of quantised weights, as a prefill does it: one panel at a time into a cache.
@@ -202,11 +203,7 @@ void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim
     });
   });
   const double bytes = static_cast<double>(rows.size()) / time.median_s;
-  table.Add(Row()
-                .Text("kernel", fmt::format("dot_rows {} {}x{}", DTypeName(type), n, dim))
-                .Number("us", time.median_s * 1e6, 1)
-                .Number("GB/s", bytes / 1e9, 1)
-                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+  table.Add(BytesRow(w, fmt::format("dot_rows {} {}x{}", DTypeName(type), n, dim), time, bytes));
 }
 
 void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim) {
@@ -231,12 +228,9 @@ void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_
     });
   });
   const double bytes = static_cast<double>(panels.size()) / time.median_s;
-  table.Add(Row()
-                .Text("kernel", fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type),
-                                            kStride, head_dim, rows))
-                .Number("us", time.median_s * 1e6, 1)
-                .Number("GB/s", bytes / 1e9, 1)
-                .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0));
+  table.Add(BytesRow(
+      w, fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type), kStride, head_dim, rows),
+      time, bytes));
 }
 
 void TopK(const Workload& w, Table& table, int64_t n, int64_t k) {

@@ -307,15 +307,7 @@ void AddLatency(CLI::App& bench, int* exit_code) {
        {"--method", "--config", "--prefill", "--decode", "--max-context-warning"}) {
     c->remove_option(c->get_option(name));
   }
-  c->add_option("--methods", o->methods,
-                fmt::format("methods to compare, with commas: METHOD, PREFILL+DECODE, NAME=METHOD "
-                            "(default: {})",
-                            kLatencyMethods))
-      ->type_name("LIST");
-  c->add_option("-c,--config", o->configs,
-                "YAML file that is one more method to compare (repeatable)")
-      ->type_name("[NAME=]FILE")
-      ->allow_extra_args(false);
+  AddNamedMethods(*c, kLatencyMethods, o->methods, o->configs);
   c->add_option("--lengths", o->lengths,
                 "tokens: 1K,64K or LOW:HIGH:COUNT (default: 1K doubling up to 1M, as far as memory "
                 "and --max-seconds go)")

@@ -211,14 +211,7 @@ void AddEvalCommand(CLI::App& app, int* exit_code) {
     c->remove_option(c->get_option(name));
   }
   c->remove_option(c->get_option("--max-context-warning"));
-  c->add_option("--methods", o->methods,
-                "methods to compare, with commas: METHOD, PREFILL+DECODE, NAME=METHOD (default: "
-                "dense)")
-      ->type_name("LIST");
-  c->add_option("-c,--config", o->configs,
-                "YAML file that is one more method to compare (repeatable)")
-      ->type_name("[NAME=]FILE")
-      ->allow_extra_args(false);
+  AddNamedMethods(*c, "dense", o->methods, o->configs);
   c->add_option("--lengths", o->lengths,
                 "tokens: 4K,16K or LOW:HIGH:COUNT (default: what the model was trained for)")
       ->type_name("LIST");

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <utility>
 
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
 #include "cli/io.h"
 #include "cli/lists.h"
 
@@ -19,6 +22,21 @@ std::pair<std::string, std::string> Labelled(const std::string& text, Fallback f
 }
 
 }  // namespace
+
+void AddNamedMethods(CLI::App& command, std::string_view usual, std::vector<std::string>& methods,
+                     std::vector<std::string>& configs) {
+  command
+      .add_option("--methods", methods,
+                  fmt::format("methods to compare, with commas: METHOD, PREFILL+DECODE, "
+                              "NAME=METHOD (default: {})",
+                              usual))
+      ->type_name("LIST");
+  command
+      .add_option("-c,--config", configs,
+                  "YAML file that is one more method to compare (repeatable)")
+      ->type_name("[NAME=]FILE")
+      ->allow_extra_args(false);
+}
 
 Result<std::vector<NamedMethod>> NameMethods(const ModelOptions& shared,
                                              const std::vector<std::string>& methods,

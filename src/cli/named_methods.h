@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quarry/status.h"
@@ -16,6 +17,11 @@ struct NamedMethod {
   ModelOptions options;   // as quarry run would have them
   std::string overrides;  // what the label stands for beyond a method's name; to compare runs by
 };
+
+// Adds --methods and --config, which fill the two lists of NameMethods. `usual` is what the help
+// says is taken without them.
+void AddNamedMethods(CLI::App& command, std::string_view usual, std::vector<std::string>& methods,
+                     std::vector<std::string>& configs);
 
 // `methods`: METHOD, PREFILL+DECODE or LABEL=one of these, with commas between; `configs`:
 // [LABEL=]FILE. Without either, dense. Of shared.set, LABEL.key=value goes to that method and
