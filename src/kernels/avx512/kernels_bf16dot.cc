@@ -24,6 +24,8 @@ HWY_INLINE __m512bh SplatPair(const uint16_t* p) {
 // Queries and weights are rounded to bf16; sums are f32.
 class Bf16Products {
  public:
+  static constexpr int kMaxRows = kRowTile;
+
   static int64_t ScratchFloats(int rows, int head_dim) {
     return (static_cast<int64_t>(rows) * head_dim + 1) / 2;
   }

@@ -10,7 +10,8 @@
 
 namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 
-// Register tiles: 24 accumulators where there are 32 registers, 12 where there are 16.
+// Register tiles: 24 accumulators where there are 32 registers, 12 where there are 16; more than
+// kRowTile rows make tiles half as wide.
 inline constexpr int kRowTile = 6;
 inline constexpr int kPanelVecs = kPanelTokens / kLanes;
 inline constexpr int kPanelsAtOnce = kLanes == 16 ? 4 : 1;
@@ -90,6 +91,8 @@ HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* ou
 
 // Panels as f32: keys [head_dim][16], values [16][value_stride].
 struct F32Products {
+  static constexpr int kMaxRows = kRowTile;  // of a register tile
+
   static int64_t ScratchFloats(int /*rows*/, int head_dim) {
     return kTileTokens * (head_dim + ValueStride(head_dim));
   }
@@ -290,8 +293,9 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
 
   const VecF scale = Splat(a.scale);
   if (tile.n == kTilePanels) {
-    for (int p = 0; p < kTilePanels; p += kPanelsAtOnce) {
-      products.template Scores<R, kPanelsAtOnce>(row, tile, p, scale, scores + p * kPanelTokens);
+    constexpr int kPanels = R > kRowTile ? kPanelsAtOnce / 2 : kPanelsAtOnce;
+    for (int p = 0; p < kTilePanels; p += kPanels) {
+      products.template Scores<R, kPanels>(row, tile, p, scale, scores + p * kPanelTokens);
     }
   } else {
     for (int p = 0; p < tile.n; ++p) {
@@ -310,8 +314,10 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
   const typename Products::template Weights<R> weights(products, tile, scores);
   int column = 0;
   if constexpr (kLanes == 16) {
-    for (; column + 64 <= stride; column += 64) {
-      products.template AddValues<R, 4>(tile, weights, rescale, column, o);
+    if constexpr (R <= kRowTile) {
+      for (; column + 64 <= stride; column += 64) {
+        products.template AddValues<R, 4>(tile, weights, rescale, column, o);
+      }
     }
     for (; column + 32 <= stride; column += 32) {
       products.template AddValues<R, 2>(tile, weights, rescale, column, o);
@@ -319,6 +325,16 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
   }
   for (; column < stride; column += 16) {
     products.template AddValues<R, 16 / kLanes>(tile, weights, rescale, column, o);
+  }
+}
+
+// The rows from `row` on, R at most.
+template <int R, class Products>
+HWY_INLINE void AttendRest(const AttendArgs& a, const Products& products, const Tile& tile,
+                           int tile_index, int row) {
+  if constexpr (R > 0) {
+    if (a.rows - row == R) return AttendRows<R>(a, products, tile, tile_index, row);
+    AttendRest<R - 1>(a, products, tile, tile_index, row);
   }
 }
 
@@ -335,28 +351,10 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
     }
     products.Prepare(tile);
     int row = 0;
-    for (; row + kRowTile <= a.rows; row += kRowTile) {
-      AttendRows<kRowTile>(a, products, tile, index, row);
+    for (; row + Products::kMaxRows <= a.rows; row += Products::kMaxRows) {
+      AttendRows<Products::kMaxRows>(a, products, tile, index, row);
     }
-    switch (a.rows - row) {
-      case 5:
-        AttendRows<5>(a, products, tile, index, row);
-        break;
-      case 4:
-        AttendRows<4>(a, products, tile, index, row);
-        break;
-      case 3:
-        AttendRows<3>(a, products, tile, index, row);
-        break;
-      case 2:
-        AttendRows<2>(a, products, tile, index, row);
-        break;
-      case 1:
-        AttendRows<1>(a, products, tile, index, row);
-        break;
-      default:
-        break;
-    }
+    AttendRest<Products::kMaxRows - 1>(a, products, tile, index, row);
   }
 }
 

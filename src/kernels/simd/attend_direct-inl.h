@@ -10,6 +10,9 @@ namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 template <DType kType>
 class DirectProducts {
  public:
+  // 7 and 8 rows, half a tile at a time, still convert each number once.
+  static constexpr int kMaxRows = kLanes == 16 ? 8 : kRowTile;
+
   explicit DirectProducts(const AttendArgs& a) : head_dim_(a.head_dim), q_(a.q) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
@@ -157,10 +160,10 @@ class DirectProducts {
 };
 
 inline void Attend(const AttendArgs& a) {
-  if (a.rows <= kRowTile && a.dtype == DType::kI8) return AttendWith<DirectProducts<DType::kI8>>(a);
-  if (a.rows <= kRowTile && a.dtype == DType::kF16) {
-    return AttendWith<DirectProducts<DType::kF16>>(a);
-  }
+  using Int8 = DirectProducts<DType::kI8>;
+  using F16 = DirectProducts<DType::kF16>;
+  if (a.rows <= Int8::kMaxRows && a.dtype == DType::kI8) return AttendWith<Int8>(a);
+  if (a.rows <= F16::kMaxRows && a.dtype == DType::kF16) return AttendWith<F16>(a);
   AttendWith<F32Products>(a);
 }
 
