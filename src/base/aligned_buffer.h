@@ -1,10 +1,13 @@
-// Owned bytes, 64-byte aligned, uninitialised. Throws std::bad_alloc.
+// Owned bytes, 64-byte aligned, uninitialised; in huge pages where there are many. Throws
+// std::bad_alloc.
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <new>
+
+#include "base/huge_pages.h"
 
 namespace quarry {
 
@@ -13,8 +16,11 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    data_.reset(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)));
+    const size_t alignment = bytes < kHugePageBytes ? 64 : kHugePageBytes;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
     if (data_ == nullptr) throw std::bad_alloc();
+    PreferHugePages(data_.get(), bytes);
   }
 
   std::byte* data() { return data_.get(); }

@@ -1,16 +1,31 @@
 #include "kv/block_pool.h"
 
+#include <cstdint>
 #include <cstring>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
 
 #include "base/checked_math.h"
+#include "base/huge_pages.h"
 
 namespace quarry {
 namespace {
-// Large enough for huge pages, small enough that one sequence's waste does not show.
-constexpr size_t kSlabBytes = size_t{2} << 20;
+// One huge page: small enough that one sequence's waste does not show.
+constexpr size_t kSlabBytes = kHugePageBytes;
+
+// Zeroed memory that begins at a multiple of kHugePageBytes, itself one; null if there is none.
+std::byte* MapSlab(size_t bytes) {
+  void* memory = ::mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* from = static_cast<std::byte*>(memory);
+  const size_t skip = kHugePageBytes - reinterpret_cast<uintptr_t>(from) % kHugePageBytes;
+  ::munmap(from, skip);
+  if (skip < kHugePageBytes) ::munmap(from + skip + bytes, kHugePageBytes - skip);
+  PreferHugePages(from + skip, bytes);
+  return from + skip;
+}
 }  // namespace
 
 struct BlockRef::Block {
@@ -56,11 +71,10 @@ BlockPool::~BlockPool() = default;
 bool BlockPool::Grow() {
   auto slab = std::make_unique<Slab>();
   const size_t count = std::max<size_t>(1, kSlabBytes / block_bytes_);
-  slab->bytes = count * block_bytes_;
-  void* memory =
-      ::mmap(nullptr, slab->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return false;
-  slab->memory = static_cast<std::byte*>(memory);
+  slab->bytes = static_cast<size_t>(
+      RoundUp(static_cast<int64_t>(count * block_bytes_), int64_t{kHugePageBytes}));
+  slab->memory = MapSlab(slab->bytes);
+  if (slab->memory == nullptr) return false;
   slab->blocks = std::vector<BlockRef::Block>(count);
   free_.reserve(free_.size() + count);
   for (size_t i = count; i-- > 0;) {
