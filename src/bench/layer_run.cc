@@ -34,7 +34,7 @@ class LayerRunner {
         method_(MakeMethod(config)),
         attends_(LearnsByAttending(config)) {
     const auto angles =
-        static_cast<size_t>(std::max(task.rows, kFillRows) * int64_t{data.rope.pairs()});
+        static_cast<size_t>(std::max(task.calls * task.rows, kFillRows) * data.rope.pairs());
     cos_.resize(angles);
     sin_.resize(angles);
   }
@@ -68,7 +68,14 @@ class LayerRunner {
     return OkStatus();
   }
 
-  // The timed calls. REQUIRES: room for them is reserved.
+  // Of the tokens [t, t + n), unless they are there. A model computes them once for all its layers.
+  void PrepareAngles(TokenPos t, int64_t n) {
+    if (t >= angles_.begin && t + n <= angles_.end) return;
+    data_.rope.Angles(t, n, cos_.data(), sin_.data());
+    angles_ = {t, t + n};
+  }
+
+  // The timed calls. REQUIRES: room for them is reserved, their angles are prepared.
   PairCounts Calls(float* out, Past& past) {
     PairCounts pairs;
     for (int64_t i = 0; i < task_.calls; ++i) {
@@ -85,6 +92,8 @@ class LayerRunner {
     return x.data() + t * width;
   }
 
+  int64_t AnglesAt(TokenPos t) const { return (t - angles_.begin) * data_.rope.pairs(); }
+
   // Decoding comes after a prompt, prefill is its end.
   TokenPos PromptEnd() const {
     return task_.phase == Phase::kDecode ? data_.tokens - task_.calls * task_.rows : data_.tokens;
@@ -92,7 +101,7 @@ class LayerRunner {
 
   PairCounts Attend(Phase phase, int64_t n, float* out, Past& past) {
     const TokenPos t = past.kv.size();
-    data_.rope.Angles(t, n, cos_.data(), sin_.data());
+    PrepareAngles(t, n);
     const LayerCall call = {.layer = 0,
                             .phase = phase,
                             .begin = t,
@@ -100,8 +109,8 @@ class LayerRunner {
                             .shape = &data_.shape,
                             .kv_dtype = task_.kv_dtype,
                             .rope = &data_.rope,
-                            .cos = cos_.data(),
-                            .sin = sin_.data(),
+                            .cos = cos_.data() + AnglesAt(t),
+                            .sin = sin_.data() + AnglesAt(t),
                             .q = Row(data_.q, data_.q_width(), t),
                             .k = Row(data_.k, data_.kv_width(), t),
                             .v = Row(data_.v, data_.kv_width(), t),
@@ -119,15 +128,15 @@ class LayerRunner {
 
   void Follow(int64_t n, Past& past) {
     const TokenPos t = past.kv.size();
-    data_.rope.Angles(t, n, cos_.data(), sin_.data());
+    PrepareAngles(t, n);
     AppendRows(past.kv, 0, data_.shape, task_.kv_dtype, data_.rope,
                {.first = t,
                 .n = n,
                 .keys = Row(data_.k, data_.kv_width(), t),
                 .values = Row(data_.v, data_.kv_width(), t),
                 .stride = data_.kv_width(),
-                .cos = cos_.data(),
-                .sin = sin_.data()},
+                .cos = cos_.data() + AnglesAt(t),
+                .sin = sin_.data() + AnglesAt(t)},
                ctx_);
     PlanInput in;
     in.call_begin = in.first = t;
@@ -139,8 +148,8 @@ class LayerRunner {
     in.kv_dtype = task_.kv_dtype;
     in.kv = &past.kv;
     in.rope = &data_.rope;
-    in.cos = cos_.data();
-    in.sin = sin_.data();
+    in.cos = cos_.data() + AnglesAt(t);
+    in.sin = sin_.data() + AnglesAt(t);
     in.hints.prompt_end = PromptEnd();
     method_.Follow(in, *past.state, ctx_);
     past.kv.Advance(n);
@@ -152,7 +161,8 @@ class LayerRunner {
   ExecContext& ctx_;
   TimedMethod method_;
   bool attends_;
-  std::vector<float> cos_, sin_;
+  std::vector<float> cos_, sin_;  // of the tokens angles_
+  TokenRange angles_;
   std::vector<float> out_;
   LayerWork work_;
 };
@@ -173,6 +183,7 @@ Result<LayerResult> RunLayer(const AttentionConfig& config, const LayerData& dat
   if (const Status s = runner.Read(data.tokens - timed, past, control, about); !s.ok()) return s;
   LayerResult result;
   if (control.stopped()) return result;
+  runner.PrepareAngles(past.kv.size(), timed);
 
   result.outputs.resize(static_cast<size_t>(timed * data.q_width()));
   struct Run {

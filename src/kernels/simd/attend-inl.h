@@ -255,9 +255,12 @@ HWY_INLINE float SoftmaxRow(float* scores, float& m, float& d) {
   for (int v = 0; v < kTileVecs; ++v) s[v] = LoadF(scores + v * kLanes);
   VecF top = s[0];
   for (int v = 1; v < kTileVecs; ++v) top = hn::Max(top, s[v]);
-  const float largest = Largest(top);
   const float old = m;
-  const float now = largest > old ? largest : old;
+  float now = old;
+  if (!hn::AllTrue(kF32, hn::Le(top, Splat(old)))) {
+    const float largest = Largest(top);
+    now = largest > old ? largest : old;
+  }
   if (now == kMinusInf) {
     for (int v = 0; v < kTileVecs; ++v) StoreF(hn::Zero(kF32), scores + v * kLanes);
     return 1.0f;
@@ -275,14 +278,38 @@ HWY_INLINE float SoftmaxRow(float* scores, float& m, float& d) {
   return rescale;
 }
 
+// Leaves the panels of the tile from the first to the last of which one of R rows sees something.
+template <int R>
+HWY_INLINE void Narrow(const int32_t* lo, const int32_t* hi, Tile& tile) {
+  int32_t min_lo = lo[0], max_hi = hi[0];
+  for (int r = 1; r < R; ++r) {
+    min_lo = lo[r] < min_lo ? lo[r] : min_lo;
+    max_hi = hi[r] > max_hi ? hi[r] : max_hi;
+  }
+  const auto unseen = [&](const KeyPanel& p) {
+    return p.lanes == 0 ||
+           (p.first >= 0 && (p.first >= max_hi || p.first + kPanelTokens <= min_lo));
+  };
+  while (tile.n > 1 && unseen(tile.panels[tile.n - 1])) --tile.n;
+  int skip = 0;
+  while (skip + 1 < tile.n && unseen(tile.panels[skip])) ++skip;
+  tile.n -= skip;
+  tile.panels += skip;
+  for (int p = 0; p < tile.n && skip > 0; ++p) {
+    tile.keys[p] = tile.keys[p + skip];
+    tile.values[p] = tile.values[p + skip];
+    tile.next[p] = tile.next[p + skip];
+  }
+}
+
 template <int R, class Products>
-HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const Tile& tile,
+HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const Tile& whole_tile,
                            int tile_index, int row) {
   const int stride = ValueStride(a.head_dim);
   const int64_t slot = static_cast<int64_t>(tile_index) * a.rows + row;
   HWY_ALIGN float local[R * kTileTokens];
   float* scores = a.weights == nullptr ? local : a.weights + slot * kTileTokens;
-  const int visible = Visibility<R>(tile, a.lo + row, a.hi + row);
+  const int visible = Visibility<R>(whole_tile, a.lo + row, a.hi + row);
   if (visible < 0) {
     if (a.weights != nullptr) {
       for (int i = 0; i < R * kTileTokens; i += kLanes) StoreF(hn::Zero(kF32), scores + i);
@@ -290,6 +317,8 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
     }
     return;
   }
+  Tile tile = whole_tile;
+  if (visible == 0 && a.weights == nullptr) Narrow<R>(a.lo + row, a.hi + row, tile);
 
   const VecF scale = Splat(a.scale);
   if (tile.n == kTilePanels) {
@@ -298,7 +327,12 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
       products.template Scores<R, kPanels>(row, tile, p, scale, scores + p * kPanelTokens);
     }
   } else {
-    for (int p = 0; p < tile.n; ++p) {
+    constexpr int kPanels = kPanelsAtOnce > 1 ? 2 : 1;
+    int p = 0;
+    for (; p + kPanels <= tile.n; p += kPanels) {
+      products.template Scores<R, kPanels>(row, tile, p, scale, scores + p * kPanelTokens);
+    }
+    for (; p < tile.n; ++p) {
       products.template Scores<R, 1>(row, tile, p, scale, scores + p * kPanelTokens);
     }
   }

@@ -84,9 +84,11 @@ HWY_INLINE void StoreBf16(VecF x, BFloat16* p) {
 // e^x for x <= 88, relative error below 2e-7; 0 for x < -87.3 and for -inf.
 // 2^n times a polynomial of degree 6 on |r| <= ln(2) / 2 (Taylor's remainder there is 1.2e-7).
 HWY_INLINE VecF Exp(VecF x) {
+  // Numbers this large have no fraction: adding it rounds, and leaves n in the low bits.
+  const VecF whole = Splat(12582912.0f);  // 1.5 * 2^23
   const VecF clamped = hn::Max(x, Splat(-88.0f));
-  const VecI n = hn::NearestInt(hn::Mul(clamped, Splat(1.44269504f)));
-  const VecF nf = hn::ConvertTo(kF32, n);
+  const VecF shifted = hn::MulAdd(clamped, Splat(1.44269504f), whole);
+  const VecF nf = hn::Sub(shifted, whole);
   VecF r = hn::NegMulAdd(nf, Splat(0.693359375f), clamped);
   r = hn::NegMulAdd(nf, Splat(-2.12194440e-4f), r);
   VecF p = hn::MulAdd(r, Splat(1.0f / 720), Splat(1.0f / 120));
@@ -95,8 +97,10 @@ HWY_INLINE VecF Exp(VecF x) {
   p = hn::MulAdd(p, r, Splat(0.5f));
   p = hn::MulAdd(p, r, Splat(1.0f));
   p = hn::MulAdd(p, r, Splat(1.0f));
-  const VecF power = hn::BitCast(kF32, hn::ShiftLeft<23>(hn::Add(n, hn::Set(kI32, 127))));
-  return hn::IfThenElseZero(hn::Gt(x, Splat(-87.3f)), hn::Mul(p, power));
+  // Times 2^n: n more in the exponent, which stays a normal number's above the cut.
+  const VecI n = hn::ShiftLeft<23>(hn::BitCast(kI32, shifted));
+  const VecF scaled = hn::BitCast(kF32, hn::Add(hn::BitCast(kI32, p), n));
+  return hn::IfThenElseZero(hn::Gt(x, Splat(-87.3f)), scaled);
 }
 
 HWY_INLINE float Sum(VecF v) { return hn::GetLane(hn::SumOfLanes(kF32, v)); }
