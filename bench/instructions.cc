@@ -3,9 +3,7 @@
 // depend on what else the machine does.
 //   bench_instructions          names of the loops
 //   bench_instructions NAME     runs that one
-#include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +12,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/rng.h"
+#include "bench/made_data.h"
 #include "kernels/dispatch.h"
 #include "kernels/panel.h"
 #include "kernels/quant_panel.h"
@@ -30,17 +29,6 @@ namespace {
 
 using kernels::KernelTable;
 
-// Finite, neither tiny nor huge, whether read as f16, bf16, f32 or int8.
-AlignedBuffer SomeBytes(size_t bytes) {
-  AlignedBuffer out(bytes);
-  Rng rng(7);
-  for (size_t i = 0; i + 2 <= bytes; i += 2) {
-    const auto bits = static_cast<uint16_t>(0x3c00u | (rng.Next() & 0x80ffu));
-    std::memcpy(out.data() + i, &bits, 2);
-  }
-  return out;
-}
-
 std::vector<float> SomeFloats(int64_t n) {
   Rng rng(8);
   std::vector<float> out(static_cast<size_t>(n));
@@ -53,54 +41,15 @@ using MakeLoop = std::function<Loop(const KernelTable&)>;
 
 // `rows` queries over `tokens` keys and values.
 Loop Attend(const KernelTable& k, DType type, int head_dim, int rows, int tokens) {
-  struct Data {
-    AlignedBuffer keys, values, scratch;
-    std::vector<float> q, m, d, o;
-    std::vector<int32_t> lo, hi;
-    std::vector<kernels::KeyPanel> panels;
-  };
-  auto data = std::make_shared<Data>();
-  const int n_panels = tokens / kernels::kPanelTokens;
-  const size_t kb = kernels::KeyPanelBytes(type, head_dim);
-  const size_t vb = kernels::ValuePanelBytes(type, head_dim);
-  data->keys = SomeBytes(kb * static_cast<size_t>(n_panels));
-  data->values = SomeBytes(vb * static_cast<size_t>(n_panels));
-  data->scratch =
-      AlignedBuffer(static_cast<size_t>(k.attend_scratch_floats(rows, head_dim)) * sizeof(float));
-  data->q = SomeFloats(int64_t{rows} * head_dim);
-  data->m.assign(static_cast<size_t>(rows), -INFINITY);
-  data->d.assign(static_cast<size_t>(rows), 0);
-  data->o.assign(static_cast<size_t>(rows * kernels::ValueStride(head_dim)), 0);
-  data->lo.assign(static_cast<size_t>(rows), 0);
-  data->hi.assign(static_cast<size_t>(rows), tokens);
-  for (int p = 0; p < n_panels; ++p) {
-    data->panels.push_back({data->keys.data() + kb * static_cast<size_t>(p),
-                            data->values.data() + vb * static_cast<size_t>(p),
-                            p * kernels::kPanelTokens, 0xffff});
-  }
-  return [=, &k] {
-    k.attend({.dtype = type,
-              .head_dim = head_dim,
-              .rows = rows,
-              .q = data->q.data(),
-              .lo = data->lo.data(),
-              .hi = data->hi.data(),
-              .panels = data->panels.data(),
-              .n_panels = n_panels,
-              .scale = 0.125f,
-              .m = data->m.data(),
-              .d = data->d.data(),
-              .o = data->o.data(),
-              .weights = nullptr,
-              .tile_max = nullptr,
-              .scratch = data->scratch.as<float>()});
-  };
+  auto data = std::make_shared<bench::AttendData>(k, type, head_dim, rows, tokens);
+  return [data] { data->Attend(); };
 }
 
 // One row times `panels` panels of [k][64].
 Loop Gemv(const KernelTable& t, WeightType type, int64_t k, int64_t panels) {
   const int64_t bytes = kernels::kWeightPanel * RowBytes(type, k);
-  auto weights = std::make_shared<AlignedBuffer>(SomeBytes(static_cast<size_t>(bytes * panels)));
+  auto weights =
+      std::make_shared<AlignedBuffer>(bench::MadeBytes(static_cast<size_t>(bytes * panels)));
   auto x = std::make_shared<std::vector<float>>(SomeFloats(k));
   auto y = std::make_shared<std::vector<float>>(static_cast<size_t>(kernels::kWeightPanel));
   if (!IsQuantized(type)) {
@@ -137,14 +86,15 @@ Loop Gemv(const KernelTable& t, WeightType type, int64_t k, int64_t panels) {
 
 Loop Widen(const KernelTable& t, WeightType type, int64_t k) {
   auto panel = std::make_shared<AlignedBuffer>(
-      SomeBytes(static_cast<size_t>(kernels::kWeightPanel * RowBytes(type, k))));
+      bench::MadeBytes(static_cast<size_t>(kernels::kWeightPanel * RowBytes(type, k))));
   auto out = std::make_shared<std::vector<float>>(static_cast<size_t>(k * kernels::kWeightPanel));
   return [=, &t] { t.unpack_quant(type, panel->data(), k, out->data(), kernels::kWeightPanel); };
 }
 
 Loop PageBounds(const KernelTable& t, int rows, int head_dim, int64_t panels) {
   const size_t side = kernels::KeyPanelBytes(DType::kF16, head_dim);
-  auto bytes = std::make_shared<AlignedBuffer>(SomeBytes(2 * side * static_cast<size_t>(panels)));
+  auto bytes =
+      std::make_shared<AlignedBuffer>(bench::MadeBytes(2 * side * static_cast<size_t>(panels)));
   auto q = std::make_shared<std::vector<float>>(SomeFloats(int64_t{rows} * head_dim));
   auto scores = std::make_shared<std::vector<float>>(
       static_cast<size_t>(rows * panels * kernels::kPanelTokens));
@@ -165,7 +115,7 @@ Loop PageBounds(const KernelTable& t, int rows, int head_dim, int64_t panels) {
 }
 
 Loop DotRows(const KernelTable& t, int64_t n, int64_t dim) {
-  auto rows = std::make_shared<AlignedBuffer>(SomeBytes(static_cast<size_t>(n * dim) * 2));
+  auto rows = std::make_shared<AlignedBuffer>(bench::MadeBytes(static_cast<size_t>(n * dim) * 2));
   auto x = std::make_shared<std::vector<float>>(SomeFloats(dim));
   auto scores = std::make_shared<std::vector<float>>(static_cast<size_t>(n));
   return [=, &t] { t.dot_rows(DType::kBF16, rows->data(), n, dim, x->data(), scores->data()); };

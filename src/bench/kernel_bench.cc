@@ -1,8 +1,6 @@
 #include "bench/kernel_bench.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <functional>
 #include <numeric>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/rng.h"
+#include "bench/made_data.h"
 #include "bench/timing.h"
 #include "kernels/dispatch.h"
 
@@ -20,18 +19,6 @@ namespace quarry::bench {
 namespace {
 
 using kernels::KernelTable;
-using kernels::KeyPanel;
-
-AlignedBuffer RandomBytes(size_t bytes) {
-  AlignedBuffer b(bytes);
-  Rng rng(1);
-  // bf16 and f32 values near 1, either sign: no subnormals, no NaN.
-  for (size_t i = 0; i + 2 <= bytes; i += 2) {
-    const uint16_t bits = static_cast<uint16_t>(0x3f00u | (rng.Next() & 0x807fu));
-    std::memcpy(b.data() + i, &bits, 2);
-  }
-  return b;
-}
 
 struct Workload {
   const KernelTable& kernels;
@@ -50,64 +37,16 @@ Row BytesRow(const Workload& w, const std::string& kernel, const Timing& time, d
 
 // Every thread attends on its own; `tokens` of keys and values each.
 void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows, int tokens) {
-  const int n_panels = tokens / kernels::kPanelTokens;
-  struct PerThread {
-    AlignedBuffer keys, values, scratch;
-    std::vector<float> q, m, d, o;
-    std::vector<int32_t> lo, hi;
-    std::vector<KeyPanel> panels;
-  };
-  std::vector<PerThread> threads(static_cast<size_t>(w.pool.size()));
-  const size_t kb = kernels::KeyPanelBytes(type, head_dim);
-  const size_t vb = kernels::ValuePanelBytes(type, head_dim);
-  const auto n_rows = static_cast<size_t>(rows);
-  for (PerThread& t : threads) {
-    t.keys = RandomBytes(kb * static_cast<size_t>(n_panels));
-    t.values = RandomBytes(vb * static_cast<size_t>(n_panels));
-    t.scratch = AlignedBuffer(
-        static_cast<size_t>(w.kernels.attend_scratch_floats(rows, head_dim)) * 4 + 64);
-    t.q.assign(n_rows * static_cast<size_t>(head_dim), 0.1f);
-    t.m.assign(n_rows, -INFINITY);
-    t.d.assign(n_rows, 0);
-    t.o.assign(n_rows * static_cast<size_t>(kernels::ValueStride(head_dim)), 0);
-    t.lo.assign(n_rows, 0);
-    t.hi.assign(n_rows, tokens);
-    for (int p = 0; p < n_panels && type == DType::kI8; ++p) {
-      std::byte* key = t.keys.data() + kb * static_cast<size_t>(p);
-      std::byte* value = t.values.data() + vb * static_cast<size_t>(p);
-      const size_t n = kernels::ScaleBytes(type, head_dim) / sizeof(BFloat16);
-      std::fill_n(const_cast<BFloat16*>(kernels::KeyScales(key, head_dim)), n, ToBFloat16(0.01f));
-      std::fill_n(const_cast<BFloat16*>(kernels::ValueScales(value, head_dim)), n,
-                  ToBFloat16(0.01f));
-    }
-    for (int p = 0; p < n_panels; ++p) {
-      t.panels.push_back({t.keys.data() + kb * static_cast<size_t>(p),
-                          t.values.data() + vb * static_cast<size_t>(p), p * 16, 0xffff});
-    }
+  std::vector<AttendData> threads;
+  for (int i = 0; i < w.pool.size(); ++i) {
+    threads.emplace_back(w.kernels, type, head_dim, rows, tokens);
   }
   const Timing time = Time([&] {
-    w.pool.Run(w.pool.size(), [&](int64_t i, int) {
-      PerThread& t = threads[static_cast<size_t>(i)];
-      w.kernels.attend({.dtype = type,
-                        .head_dim = head_dim,
-                        .rows = rows,
-                        .q = t.q.data(),
-                        .lo = t.lo.data(),
-                        .hi = t.hi.data(),
-                        .panels = t.panels.data(),
-                        .n_panels = n_panels,
-                        .scale = 0.125f,
-                        .m = t.m.data(),
-                        .d = t.d.data(),
-                        .o = t.o.data(),
-                        .weights = nullptr,
-                        .tile_max = nullptr,
-                        .scratch = t.scratch.as<float>()});
-    });
+    w.pool.Run(w.pool.size(), [&](int64_t i, int) { threads[static_cast<size_t>(i)].Attend(); });
   });
   const double flops = 4.0 * rows * tokens * head_dim * w.pool.size() / time.median_s;
-  const double bytes = static_cast<double>((kb + vb) * static_cast<size_t>(n_panels)) *
-                       w.pool.size() / time.median_s;
+  const double bytes =
+      static_cast<double>(threads[0].key_and_value_bytes()) * w.pool.size() / time.median_s;
   const double peak_flops = std::max(w.peaks.f32_flops, w.peaks.bf16_flops);
   table.Add(Row()
                 .Text("kernel", rows > 8 ? "attend, prefill" : "attend, decode")
@@ -128,7 +67,7 @@ void Gemv(const Workload& w, Table& table, DType type, int64_t n, int64_t k) {
   const auto gemv = type == DType::kF32   ? w.kernels.gemv_f32
                     : type == DType::kF16 ? w.kernels.gemv_f16
                                           : w.kernels.gemv_bf16;
-  const AlignedBuffer weights = RandomBytes(static_cast<size_t>(n_panels * panel_bytes));
+  const AlignedBuffer weights = MadeBytes(static_cast<size_t>(n_panels * panel_bytes));
   std::vector<float> x(static_cast<size_t>(k), 0.5f), y(static_cast<size_t>(n));
   const Timing time = Time([&] {
     w.pool.Run(n_panels, [&](int64_t p, int) {
@@ -151,7 +90,7 @@ void Gemv(const Workload& w, Table& table, DType type, int64_t n, int64_t k) {
 void GemvQuant(const Workload& w, Table& table, WeightType type, int64_t n, int64_t k) {
   const int64_t n_panels = n / kernels::kWeightPanel;
   const int64_t panel_bytes = kernels::kWeightPanel * RowBytes(type, k);
-  const AlignedBuffer weights = RandomBytes(static_cast<size_t>(n_panels * panel_bytes));
+  const AlignedBuffer weights = MadeBytes(static_cast<size_t>(n_panels * panel_bytes));
   std::vector<float> x(static_cast<size_t>(k), 0.5f), y(static_cast<size_t>(n));
   std::vector<kernels::InputGroup> groups(static_cast<size_t>(k / kernels::kGroupInputs));
   const Timing time = Time([&] {
@@ -174,7 +113,7 @@ void GemvQuant(const Workload& w, Table& table, WeightType type, int64_t n, int6
 // Widening of quantised weights, as a prefill does it: one panel at a time into a cache.
 void UnpackQuant(const Workload& w, Table& table, WeightType type, int64_t k) {
   const AlignedBuffer panel =
-      RandomBytes(static_cast<size_t>(kernels::kWeightPanel * RowBytes(type, k)));
+      MadeBytes(static_cast<size_t>(kernels::kWeightPanel * RowBytes(type, k)));
   std::vector<AlignedBuffer> out(static_cast<size_t>(w.pool.size()));
   for (AlignedBuffer& b : out)
     b = AlignedBuffer(static_cast<size_t>(k * kernels::kWeightPanel) * 4);
@@ -193,7 +132,7 @@ void UnpackQuant(const Workload& w, Table& table, WeightType type, int64_t k) {
 }
 
 void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim) {
-  const AlignedBuffer rows = RandomBytes(static_cast<size_t>(n * dim) * SizeOf(type));
+  const AlignedBuffer rows = MadeBytes(static_cast<size_t>(n * dim) * SizeOf(type));
   std::vector<float> x(static_cast<size_t>(dim), 0.5f), scores(static_cast<size_t>(n));
   constexpr int64_t kRows = 512;
   const Timing time = Time([&] {
@@ -209,7 +148,7 @@ void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim
 void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim) {
   constexpr int64_t kPanels = 4096;
   const size_t side = kernels::KeyPanelBytes(type, head_dim);
-  const AlignedBuffer panels = RandomBytes(2 * kPanels * side);
+  const AlignedBuffer panels = MadeBytes(2 * kPanels * side);
   const std::vector<float> q(static_cast<size_t>(rows * head_dim), 0.5f);
   constexpr int64_t kStride = kPanels * kernels::kPanelTokens;
   std::vector<float> scores(static_cast<size_t>(rows * kStride));

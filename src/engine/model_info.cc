@@ -12,6 +12,7 @@
 #include "base/checked_math.h"
 #include "base/memory_info.h"
 #include "model/families/families.h"
+#include "model/model.h"
 #include "model/model_files.h"
 #include "model/weights.h"
 #include "tensor/weight_type.h"
@@ -179,10 +180,12 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
                         m.intermediate_size * padded(m.hidden_size);
   plan.weights = WeightBytes(m, o, m.layers * layer + m.hidden_size * padded(m.vocab_size));
 
-  const int64_t row = 3 * m.hidden_size + qkv + m.heads * m.head_dim + padded(m.intermediate_size) +
-                      padded(m.hidden_size);
+  const int64_t rows = std::min(o.chunk_size, o.tokens);
+  const int64_t attending = m.hidden_size + qkv + m.heads * m.head_dim + m.head_dim;
+  const int64_t products = m.hidden_size + padded(m.intermediate_size) + padded(m.hidden_size);
   constexpr uint64_t kPerThread = uint64_t{8} << 20;
-  plan.work = static_cast<uint64_t>(row * std::min(o.chunk_size, o.tokens)) * sizeof(float) +
+  plan.work = static_cast<uint64_t>(rows * attending + std::min(rows, kProductRows) * products) *
+                  sizeof(float) +
               kPerThread * static_cast<uint64_t>(o.threads);
   return plan;
 }

@@ -125,18 +125,21 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
   const int64_t x_stride = hidden;
   const int64_t half = parts[0].sequence->rope().pairs();
 
+  // Attention sees all rows together; the products around it take them in pieces of a like size.
+  const int64_t pieces = CeilDiv(n, kProductRows);
+  const int64_t piece_rows = CeilDiv(n, pieces);
   Scratch::Scope scope(ctx.scratch());
-  const auto take = [&](int64_t width) {
-    return ctx.scratch().Take<float>(static_cast<size_t>(n * width)).data();
+  const auto take = [&](int64_t rows, int64_t width) {
+    return ctx.scratch().Take<float>(static_cast<size_t>(rows * width)).data();
   };
-  float* x = take(x_stride);
-  float* normed = take(hidden);
-  float* qkv = take(qkv_stride);
-  float* attended = take(q_width);
-  float* act = take(act_stride);
-  float* added = take(OutputColumns(first.o, Epilogue::kStore));
-  float* cos = take(half);
-  float* sin = take(half);
+  float* x = take(n, x_stride);
+  float* qkv = take(n, qkv_stride);
+  float* attended = take(n, q_width);
+  float* cos = take(n, half);
+  float* sin = take(n, half);
+  float* normed = take(piece_rows, hidden);
+  float* act = take(piece_rows, act_stride);
+  float* added = take(piece_rows, OutputColumns(first.o, Epilogue::kStore));
 
   // Calls use(part, its first row, its rows).
   const auto for_parts = [&](auto use) {
@@ -156,18 +159,25 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
   const bool direct = first.o.padded_n() == hidden && config_.residual_scale == 1.0;
   // `norm`, if there is one, is applied to the product before it is added.
   const auto add_product = [&](const PackedMatrix& w, const float* in, int64_t in_stride,
-                               const std::vector<float>& norm) {
+                               const std::vector<float>& norm, int64_t rows, float* to) {
     if (direct && norm.empty()) {
-      MatMul(w, in, in_stride, n, Epilogue::kAdd, x, x_stride, ctx);
+      MatMul(w, in, in_stride, rows, Epilogue::kAdd, to, x_stride, ctx);
       return;
     }
     const int64_t width = w.padded_n();
-    MatMul(w, in, in_stride, n, Epilogue::kStore, added, width, ctx);
-    NormHeads(ctx, norm, config_.rms_norm_eps, 1, n, width, added);
+    MatMul(w, in, in_stride, rows, Epilogue::kStore, added, width, ctx);
+    NormHeads(ctx, norm, config_.rms_norm_eps, 1, rows, width, added);
     const auto scale = static_cast<float>(config_.residual_scale);
-    ForRows(ctx, n, [&](int64_t row) {
-      for (int64_t i = 0; i < hidden; ++i) x[row * x_stride + i] += scale * added[row * width + i];
+    ForRows(ctx, rows, [&](int64_t row) {
+      for (int64_t i = 0; i < hidden; ++i) to[row * x_stride + i] += scale * added[row * width + i];
     });
+  };
+  // Calls use(first row, rows) for every piece.
+  const auto for_pieces = [&](auto use) {
+    for (int64_t i = 0; i < pieces; ++i) {
+      const Slice rows = SliceOf(n, pieces, i);
+      use(rows.begin, rows.end - rows.begin);
+    }
   };
 
   const auto show = [&](size_t layers) {
@@ -180,8 +190,11 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
       return Cancelled("stopped between layers");
     }
     const LayerWeights& layer = weights_.layers[i];
-    Norm(ctx, x, layer.input_norm, config_.rms_norm_eps, n, normed);
-    MatMul(layer.qkv, normed, hidden, n, Epilogue::kStore, qkv, qkv_stride, ctx);
+    for_pieces([&](int64_t row, int64_t rows) {
+      Norm(ctx, x + row * x_stride, layer.input_norm, config_.rms_norm_eps, rows, normed);
+      MatMul(layer.qkv, normed, hidden, rows, Epilogue::kStore, qkv + row * qkv_stride, qkv_stride,
+             ctx);
+    });
     NormHeads(ctx, layer.q_norm, config_.rms_norm_eps, config_.n_heads, n, qkv_stride, qkv);
     NormHeads(ctx, layer.k_norm, config_.rms_norm_eps, config_.n_kv_heads, n, qkv_stride,
               qkv + q_width);
@@ -209,10 +222,13 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
                              .out_stride = q_width},
                             ctx);
     });
-    add_product(layer.o, attended, q_width, layer.attention_norm);
-    Norm(ctx, x, layer.mlp_input_norm, config_.rms_norm_eps, n, normed);
-    MatMul(layer.gate_up, normed, hidden, n, Epilogue::kSiluMul, act, act_stride, ctx);
-    add_product(layer.down, act, act_stride, layer.mlp_norm);
+    for_pieces([&](int64_t row, int64_t rows) {
+      float* residual = x + row * x_stride;
+      add_product(layer.o, attended + row * q_width, q_width, layer.attention_norm, rows, residual);
+      Norm(ctx, residual, layer.mlp_input_norm, config_.rms_norm_eps, rows, normed);
+      MatMul(layer.gate_up, normed, hidden, rows, Epilogue::kSiluMul, act, act_stride, ctx);
+      add_product(layer.down, act, act_stride, layer.mlp_norm, rows, residual);
+    });
     show(i + 1);
   }
   for_parts([](const Part& part, int64_t, int64_t own) { part.sequence->End(own); });
@@ -223,7 +239,7 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
     return OkStatus();
   }
   // Last rows, one after the other, where several parts have them.
-  float* last = normed;
+  float* last = take(static_cast<int64_t>(parts.size()), hidden);
   std::vector<std::span<float>> logits;
   for_parts([&](const Part& part, int64_t row, int64_t own) {
     if (part.logits.empty()) return;

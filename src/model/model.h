@@ -19,6 +19,10 @@
 
 namespace quarry {
 
+// Rows that the matrix products of a layer take at once: enough for their speed, so that a long
+// chunk needs their buffers for some of its rows only.
+inline constexpr int64_t kProductRows = 1024;
+
 class Model {
  public:
   // `path`: a folder with config.json and safetensors, or a GGUF file. Quantised weights stay as

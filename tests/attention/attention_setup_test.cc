@@ -53,6 +53,16 @@ TEST(AttentionSetup, QuestOnlyDecodes) {
 }
 
 // Keys and values that one of the methods drops stay if another reads them.
+// Not the automatic mode instead, without a word.
+TEST(MethodSet, RefusesAPatternFileThatNobodyRead) {
+  MInferenceConfig config;
+  config.pattern_file = "heads.json";
+  const std::vector<std::string> reasons =
+      MethodSet(AttentionSetup(config), 1).Unsupported({1, 2, 1, 32});
+  ASSERT_EQ(reasons.size(), 1u);
+  EXPECT_THAT(reasons[0], HasSubstr("pattern_file heads.json was not read"));
+}
+
 TEST(MethodSet, KeepsWhatAnyMethodReads) {
   const MethodNeeds window = MethodSet(kWindow, 2).needs();
   const auto values = static_cast<size_t>(KvPlane::kValues);

@@ -42,6 +42,10 @@ class MInference final : public AttentionMethod {
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
     std::vector<std::string> reasons = CheckStartingLayer(config_.starting_layer, shape);
+    if (config_.patterns == nullptr && !config_.pattern_file.empty()) {
+      reasons.push_back(fmt::format("pattern_file {} was not read, must be by LoadPatterns first",
+                                    config_.pattern_file));
+    }
     if (config_.patterns == nullptr) return reasons;
     const PatternTable& t = *config_.patterns;
     if (static_cast<int>(t.layers.size()) != shape.layers) {

@@ -227,22 +227,23 @@ HWY_INLINE int Visibility(const Tile& tile, const int32_t* lo, const int32_t* hi
 
 // Sets to -inf the scores of tokens that row does not see.
 HWY_INLINE void MaskRow(const Tile& tile, int32_t lo, int32_t hi, float* scores) {
-  for (int p = 0; p < kTilePanels; ++p) {
+  for (int p = tile.n * kPanelTokens; p < kTileTokens; p += kLanes) {
+    StoreF(Splat(kMinusInf), scores + p);
+  }
+  for (int p = 0; p < tile.n; ++p) {
+    const KeyPanel& panel = tile.panels[p];
+    const bool inside = panel.first < 0 || (panel.first >= lo && panel.first + kPanelTokens <= hi);
+    if (inside && panel.lanes == 0xffffu) continue;
     for (int v = 0; v < kPanelVecs; ++v) {
       float* s = scores + p * kPanelTokens + v * kLanes;
-      if (p >= tile.n) {
-        StoreF(Splat(kMinusInf), s);
-        continue;
-      }
-      const KeyPanel& panel = tile.panels[p];
       const VecI lane = hn::Iota(kI32, v * kLanes);
       const VecI bit = hn::Shl(hn::Set(kI32, 1), lane);
       auto seen =
           hn::Ne(hn::And(hn::Set(kI32, static_cast<int32_t>(panel.lanes)), bit), hn::Zero(kI32));
-      if (panel.first >= 0) {
+      if (!inside) {
         const VecI t = hn::Add(hn::Set(kI32, panel.first), lane);
-        const auto inside = hn::AndNot(hn::Lt(t, hn::Set(kI32, lo)), hn::Lt(t, hn::Set(kI32, hi)));
-        seen = hn::And(seen, inside);
+        const auto near = hn::AndNot(hn::Lt(t, hn::Set(kI32, lo)), hn::Lt(t, hn::Set(kI32, hi)));
+        seen = hn::And(seen, near);
       }
       StoreF(hn::IfThenElse(hn::RebindMask(kF32, seen), LoadF(s), Splat(kMinusInf)), s);
     }

@@ -1,6 +1,6 @@
-// Attention of a few rows over f16 and int8 panels: decoding. Numbers are converted where they are
-// multiplied; storing them first, for many rows to share, would cost more than it saves. The sums
-// are those of F32Products, term by term.
+// Attention of a few rows over 16-bit and int8 panels: decoding. Numbers are converted where they
+// are multiplied; storing them first, for many rows to share, would cost more than it saves. The
+// sums are those of F32Products, term by term.
 #pragma once
 
 #include "kernels/simd/attend-inl.h"
@@ -40,10 +40,12 @@ class DirectProducts {
         for (int p = 0; p < P; ++p) {
           Prefetch(tile.next[first + p]->keys, step * kPanelTokens, kStep * kPanelTokens);
         }
-        for (int d = step; d < step + kStep; ++d) {
+        for (int i = 0; i < kStep; ++i) {
+          const int d = step + i;
           VecF k[kVecs];
           for (int v = 0; v < kVecs; ++v) {
-            k[v] = Load(keys[v / kPanelVecs], d * kPanelTokens + v % kPanelVecs * kLanes);
+            k[v] =
+                Load(keys[v / kPanelVecs], kPanelTokens, d - i % 2, i % 2, v % kPanelVecs * kLanes);
           }
           for (int r = 0; r < R; ++r) {
             const VecF qv = Splat(q[r * head_dim_ + d]);
@@ -117,19 +119,24 @@ class DirectProducts {
       }
     }
     for (int p = 0; p < tile.n; ++p) {
-      for (int t = 0; t < kPanelTokens; ++t) {
-        const int at = t * stride + column;
-        Prefetch(tile.next[p]->values, at, V * kLanes);
-        for (int part = 0; part < V; part += kBlockVecs) {
-          VecF x[kBlockVecs];
-          for (int v = 0; v < kBlockVecs; ++v) {
-            x[v] = Load(tile.values[p], at + (part + v) * kLanes);
-          }
-          for (int r = 0; r < R; ++r) {
-            const float* w = weights.Row(r, column + part * kLanes);
-            const VecF wv = Splat(w[p * kPanelTokens + t]);
+      for (int pair = 0; pair < kPanelTokens; pair += 2) {
+        for (int odd = 0; odd < 2; ++odd) {
+          const int t = pair + odd;
+          // Two tokens of bf16 lie in one row of pairs, a half of which is as good as any.
+          const int at = kType == DType::kBF16 ? pair * stride + 2 * column + odd * V * kLanes
+                                               : t * stride + column;
+          Prefetch(tile.next[p]->values, at, V * kLanes);
+          for (int part = 0; part < V; part += kBlockVecs) {
+            VecF x[kBlockVecs];
             for (int v = 0; v < kBlockVecs; ++v) {
-              sum[r][part + v] = hn::MulAdd(wv, x[v], sum[r][part + v]);
+              x[v] = Load(tile.values[p], stride, pair, odd, column + (part + v) * kLanes);
+            }
+            for (int r = 0; r < R; ++r) {
+              const float* w = weights.Row(r, column + part * kLanes);
+              const VecF wv = Splat(w[p * kPanelTokens + t]);
+              for (int v = 0; v < kBlockVecs; ++v) {
+                sum[r][part + v] = hn::MulAdd(wv, x[v], sum[r][part + v]);
+              }
             }
           }
         }
@@ -141,11 +148,17 @@ class DirectProducts {
   }
 
  private:
-  static HWY_INLINE VecF Load(const void* panel, int at) {
-    if constexpr (kType == DType::kI8) {
-      return LoadI8(static_cast<const int8_t*>(panel) + at);
+  // kLanes numbers of row even + odd (a channel of keys, a token of values) from `column` on.
+  static HWY_INLINE VecF Load(const void* panel, int width, int even, int odd, int column) {
+    if constexpr (kType == DType::kBF16) {
+      const auto* pairs = static_cast<const uint16_t*>(panel) + even * width + 2 * column;
+      const VecU both = hn::LoadU(kU32, reinterpret_cast<const uint32_t*>(pairs));
+      return hn::BitCast(
+          kF32, odd != 0 ? hn::And(both, hn::Set(kU32, 0xffff0000u)) : hn::ShiftLeft<16>(both));
+    } else if constexpr (kType == DType::kI8) {
+      return LoadI8(static_cast<const int8_t*>(panel) + (even + odd) * width + column);
     } else {
-      return LoadF16(static_cast<const uint16_t*>(panel) + at);
+      return LoadF16(static_cast<const uint16_t*>(panel) + (even + odd) * width + column);
     }
   }
   // Elements [at, at + n) of a panel.
@@ -159,11 +172,19 @@ class DirectProducts {
   const float* q_;
 };
 
+template <DType kType>
+bool AttendDirectly(const AttendArgs& a) {
+  using Products = DirectProducts<kType>;
+  if (a.dtype != kType || a.rows > Products::kMaxRows) return false;
+  AttendWith<Products>(a);
+  return true;
+}
+
 inline void Attend(const AttendArgs& a) {
-  using Int8 = DirectProducts<DType::kI8>;
-  using F16 = DirectProducts<DType::kF16>;
-  if (a.rows <= Int8::kMaxRows && a.dtype == DType::kI8) return AttendWith<Int8>(a);
-  if (a.rows <= F16::kMaxRows && a.dtype == DType::kF16) return AttendWith<F16>(a);
+  if (AttendDirectly<DType::kI8>(a) || AttendDirectly<DType::kF16>(a) ||
+      AttendDirectly<DType::kBF16>(a)) {
+    return;
+  }
   AttendWith<F32Products>(a);
 }
 
