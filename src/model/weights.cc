@@ -146,8 +146,8 @@ Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& targ
   for (const LayerNames& layer : names.layers) {
     w.layers.push_back(LoadLayer(reader, layer, config, target));
     if (!reader.status().ok()) return reader.status();
+    w.source->ReleasePages();  // packed: the file need not be in memory a second time
   }
-  w.source->ReleasePages();
   return w;
 }
 
