@@ -14,7 +14,7 @@ namespace quarry::bench {
 namespace {
 
 double PeakFlops(ThreadPool& pool, double (*probe)(int64_t)) {
-  constexpr int64_t kRounds = 400'000;
+  constexpr int64_t kRounds = 50'000;
   double done = 0;
   const Timing t = Time([&] {
     pool.Run(pool.size(), [&](int64_t i, int) {
