@@ -5,11 +5,13 @@ namespace quarry::kernels::scalar {
 double PeakF32(int64_t rounds) {
   constexpr int kChains = 8;
   float sum[kChains] = {};
-  float x = 1.0f, y = 1e-9f;
+  const float x = 1.0f, y = 1e-9f;
   for (int64_t i = 0; i < rounds; ++i) {
-    for (float& s : sum) s += x * y;
-    asm volatile("" : "+m"(x), "+m"(sum[0]));
+    for (int c = 0; c < kChains; ++c) sum[c] += x * y;
   }
+  float sink = 0;
+  for (int c = 0; c < kChains; ++c) sink += sum[c];
+  asm volatile("" : "+m"(sink));
   return 2.0 * kChains * static_cast<double>(rounds);
 }
 
