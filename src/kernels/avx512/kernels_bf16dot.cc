@@ -31,7 +31,7 @@ class Bf16Products {
   }
 
   explicit Bf16Products(const AttendArgs& a)
-      : head_dim_(a.head_dim), q_(reinterpret_cast<uint16_t*>(a.scratch)) {
+      : head_dim_(a.head_dim), scale_(a.scale), q_(reinterpret_cast<uint16_t*>(a.scratch)) {
     const int64_t n = static_cast<int64_t>(a.rows) * a.head_dim;  // a multiple of 8
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
@@ -48,7 +48,7 @@ class Bf16Products {
   }
 
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, float* scores) const {
     const void* const* keys = tile.keys + first;
     const uint16_t* q = q_ + static_cast<int64_t>(row) * head_dim_;
     __m512 sum[R][P];
@@ -68,7 +68,7 @@ class Bf16Products {
     for (int r = 0; r < R; ++r) {
       for (int p = 0; p < P; ++p) {
         _mm512_storeu_ps(scores + r * kTileTokens + p * kPanelTokens,
-                         _mm512_mul_ps(sum[r][p], scale.raw));
+                         _mm512_mul_ps(sum[r][p], _mm512_set1_ps(scale_)));
       }
     }
   }
@@ -115,6 +115,7 @@ class Bf16Products {
 
  private:
   int head_dim_;
+  float scale_;
   uint16_t* q_;
 };
 
@@ -127,9 +128,8 @@ void AttendDot(const AttendArgs& a) {
 }
 
 int64_t AttendDotScratchFloats(int rows, int head_dim) {
-  const int64_t dot = Bf16Products::ScratchFloats(rows, head_dim);
-  const int64_t f32 = F32Products::ScratchFloats(rows, head_dim);
-  return dot > f32 ? dot : f32;
+  // F32Products take more than Bf16Products.
+  return AttendScratchFloats(rows, head_dim);
 }
 
 // As PeakF32.

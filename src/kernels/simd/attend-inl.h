@@ -89,12 +89,41 @@ HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* ou
   }
 }
 
+// Queries times the scale, [head_dim][R] for every R rows that a register tile takes at once.
+class PackedQueries {
+ public:
+  static int64_t ScratchFloats(int rows, int head_dim) {
+    return (static_cast<int64_t>(rows) * head_dim + 15) / 16 * 16;  // what follows stays aligned
+  }
+
+  HWY_INLINE PackedQueries(const AttendArgs& a, int max_rows, float* out)
+      : head_dim_(a.head_dim), packed_(out) {
+    for (int row = 0; row < a.rows; row += max_rows) {
+      const int n = a.rows - row < max_rows ? a.rows - row : max_rows;
+      const float* q = a.q + static_cast<int64_t>(row) * head_dim_;
+      for (int d = 0; d < head_dim_; ++d) {
+        for (int r = 0; r < n; ++r) *out++ = q[r * head_dim_ + d] * a.scale;
+      }
+    }
+  }
+
+  // Of the tile whose first row is `row`.
+  HWY_INLINE const float* Row(int row) const {
+    return packed_ + static_cast<int64_t>(row) * head_dim_;
+  }
+
+ private:
+  int head_dim_;
+  const float* packed_;
+};
+
 // Panels as f32: keys [head_dim][16], values [16][value_stride].
 struct F32Products {
   static constexpr int kMaxRows = kRowTile;  // of a register tile
 
-  static int64_t ScratchFloats(int /*rows*/, int head_dim) {
-    return kTileTokens * (head_dim + ValueStride(head_dim));
+  static int64_t ScratchFloats(int rows, int head_dim) {
+    return kTileTokens * (head_dim + ValueStride(head_dim)) +
+           PackedQueries::ScratchFloats(rows, head_dim);
   }
 
   // The queries as Scores reads them, and where the tiles may be prepared.
@@ -102,8 +131,8 @@ struct F32Products {
       : dtype_(a.dtype),
         head_dim_(a.head_dim),
         with_values_(a.o != nullptr),
-        q_(a.q),
-        scratch_(a.scratch) {}
+        q_(a, kMaxRows, a.scratch),
+        scratch_(a.scratch + PackedQueries::ScratchFloats(a.rows, a.head_dim)) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
     const int stride = ValueStride(head_dim_);
@@ -124,10 +153,10 @@ struct F32Products {
 
   // scores[r][.] of rows [row, row + R) against panels [first, first + P), scaled.
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, float* scores) const {
     constexpr int kVecs = P * kPanelVecs;
     const void* const* keys = tile.keys + first;
-    const float* q = q_ + static_cast<int64_t>(row) * head_dim_;
+    const float* q = q_.Row(row);
     VecF sum[R][kVecs];
     for (int r = 0; r < R; ++r) {
       for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
@@ -139,14 +168,12 @@ struct F32Products {
                      v % kPanelVecs * kLanes);
       }
       for (int r = 0; r < R; ++r) {
-        const VecF qv = Splat(q[r * head_dim_ + d]);
+        const VecF qv = Splat(q[d * R + r]);
         for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
       }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < kVecs; ++v) {
-        StoreF(hn::Mul(sum[r][v], scale), scores + r * kTileTokens + v * kLanes);
-      }
+      for (int v = 0; v < kVecs; ++v) StoreF(sum[r][v], scores + r * kTileTokens + v * kLanes);
     }
   }
 
@@ -194,7 +221,7 @@ struct F32Products {
   DType dtype_;
   int head_dim_;
   bool with_values_;
-  const float* q_;
+  PackedQueries q_;
   float* scratch_;
 };
 
@@ -250,32 +277,33 @@ HWY_INLINE void MaskRow(const Tile& tile, int32_t lo, int32_t hi, float* scores)
   }
 }
 
-// Scores of one row become weights exp(s - m); updates m and d; returns the factor for o.
-HWY_INLINE float SoftmaxRow(float* scores, float& m, float& d) {
+// Scores of one row become weights exp(s - m); updates m and the sums of weights by lanes; returns
+// the factor for o.
+HWY_INLINE float SoftmaxRow(float* scores, float& m, float* sums) {
   VecF s[kTileVecs];
   for (int v = 0; v < kTileVecs; ++v) s[v] = LoadF(scores + v * kLanes);
   VecF top = s[0];
   for (int v = 1; v < kTileVecs; ++v) top = hn::Max(top, s[v]);
   const float old = m;
-  float now = old;
-  if (!hn::AllTrue(kF32, hn::Le(top, Splat(old)))) {
-    const float largest = Largest(top);
-    now = largest > old ? largest : old;
-  }
-  if (now == kMinusInf) {
+  VecF base = Splat(old);
+  VecF sum = LoadF(sums);
+  float rescale = 1.0f;
+  if (HWY_UNLIKELY(!hn::AllTrue(kF32, hn::Le(top, base)))) {
+    m = Largest(top);
+    base = Splat(m);
+    const VecF factor = Exp(hn::Sub(Splat(old), base));
+    sum = hn::Mul(sum, factor);
+    rescale = hn::GetLane(factor);
+  } else if (old == kMinusInf) {
     for (int v = 0; v < kTileVecs; ++v) StoreF(hn::Zero(kF32), scores + v * kLanes);
     return 1.0f;
   }
-  const VecF base = Splat(now);
-  VecF sum = hn::Zero(kF32);
   for (int v = 0; v < kTileVecs; ++v) {
     const VecF w = Exp(hn::Sub(s[v], base));
     StoreF(w, scores + v * kLanes);
     sum = hn::Add(sum, w);
   }
-  const float rescale = now == old ? 1.0f : hn::GetLane(Exp(Splat(old - now)));
-  m = now;
-  d = d * rescale + Sum(sum);
+  StoreF(sum, sums);
   return rescale;
 }
 
@@ -305,7 +333,7 @@ HWY_INLINE void Narrow(const int32_t* lo, const int32_t* hi, Tile& tile) {
 
 template <int R, class Products>
 HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const Tile& whole_tile,
-                           int tile_index, int row) {
+                           int tile_index, int row, float* sums) {
   const int stride = ValueStride(a.head_dim);
   const int64_t slot = static_cast<int64_t>(tile_index) * a.rows + row;
   HWY_ALIGN float local[R * kTileTokens];
@@ -321,26 +349,25 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
   Tile tile = whole_tile;
   if (visible == 0 && a.weights == nullptr) Narrow<R>(a.lo + row, a.hi + row, tile);
 
-  const VecF scale = Splat(a.scale);
   if (tile.n == kTilePanels) {
     constexpr int kPanels = R > kRowTile ? kPanelsAtOnce / 2 : kPanelsAtOnce;
     for (int p = 0; p < kTilePanels; p += kPanels) {
-      products.template Scores<R, kPanels>(row, tile, p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, kPanels>(row, tile, p, scores + p * kPanelTokens);
     }
   } else {
     constexpr int kPanels = kPanelsAtOnce > 1 ? 2 : 1;
     int p = 0;
     for (; p + kPanels <= tile.n; p += kPanels) {
-      products.template Scores<R, kPanels>(row, tile, p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, kPanels>(row, tile, p, scores + p * kPanelTokens);
     }
     for (; p < tile.n; ++p) {
-      products.template Scores<R, 1>(row, tile, p, scale, scores + p * kPanelTokens);
+      products.template Scores<R, 1>(row, tile, p, scores + p * kPanelTokens);
     }
   }
   float rescale[R];
   for (int r = 0; r < R; ++r) {
     if (visible == 0) MaskRow(tile, a.lo[row + r], a.hi[row + r], scores + r * kTileTokens);
-    rescale[r] = SoftmaxRow(scores + r * kTileTokens, a.m[row + r], a.d[row + r]);
+    rescale[r] = SoftmaxRow(scores + r * kTileTokens, a.m[row + r], sums + (row + r) * kLanes);
     if (a.weights != nullptr) a.tile_max[slot + r] = a.m[row + r];
   }
 
@@ -366,16 +393,21 @@ HWY_INLINE void AttendRows(const AttendArgs& a, const Products& products, const 
 // The rows from `row` on, R at most.
 template <int R, class Products>
 HWY_INLINE void AttendRest(const AttendArgs& a, const Products& products, const Tile& tile,
-                           int tile_index, int row) {
+                           int tile_index, int row, float* sums) {
   if constexpr (R > 0) {
-    if (a.rows - row == R) return AttendRows<R>(a, products, tile, tile_index, row);
-    AttendRest<R - 1>(a, products, tile, tile_index, row);
+    if (a.rows - row == R) return AttendRows<R>(a, products, tile, tile_index, row, sums);
+    AttendRest<R - 1>(a, products, tile, tile_index, row, sums);
   }
 }
 
 template <class Products>
 HWY_INLINE void AttendWith(const AttendArgs& a) {
   const Products products(a);
+  float* sums = a.scratch + Products::ScratchFloats(a.rows, a.head_dim);  // of weights, by lanes
+  for (int r = 0; r < a.rows; ++r) {
+    StoreF(hn::Zero(kF32), sums + r * kLanes);
+    sums[r * kLanes] = a.d[r];
+  }
   for (int begin = 0, index = 0; begin < a.n_panels; begin += kTilePanels, ++index) {
     Tile tile;
     tile.panels = a.panels + begin;
@@ -387,14 +419,15 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
     products.Prepare(tile);
     int row = 0;
     for (; row + Products::kMaxRows <= a.rows; row += Products::kMaxRows) {
-      AttendRows<Products::kMaxRows>(a, products, tile, index, row);
+      AttendRows<Products::kMaxRows>(a, products, tile, index, row, sums);
     }
-    AttendRest<Products::kMaxRows - 1>(a, products, tile, index, row);
+    AttendRest<Products::kMaxRows - 1>(a, products, tile, index, row, sums);
   }
+  for (int r = 0; r < a.rows; ++r) a.d[r] = Sum(LoadF(sums + r * kLanes));
 }
 
 inline int64_t AttendScratchFloats(int rows, int head_dim) {
-  return F32Products::ScratchFloats(rows, head_dim);
+  return F32Products::ScratchFloats(rows, head_dim) + static_cast<int64_t>(rows) * kLanes;
 }
 
 inline void ColumnSums(const float* weights, const float* row_scale, int rows, float* out) {

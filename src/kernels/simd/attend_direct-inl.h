@@ -13,7 +13,12 @@ class DirectProducts {
   // 7 and 8 rows, half a tile at a time, still convert each number once.
   static constexpr int kMaxRows = kLanes == 16 ? 8 : kRowTile;
 
-  explicit DirectProducts(const AttendArgs& a) : head_dim_(a.head_dim), q_(a.q) {}
+  static int64_t ScratchFloats(int rows, int head_dim) {
+    return PackedQueries::ScratchFloats(rows, head_dim);
+  }
+
+  explicit DirectProducts(const AttendArgs& a)
+      : head_dim_(a.head_dim), q_(a, kMaxRows, a.scratch) {}
 
   HWY_INLINE void Prepare(Tile& tile) const {
     for (int p = 0; p < tile.n; ++p) {
@@ -24,11 +29,11 @@ class DirectProducts {
 
   // int8: sums of a block of channels are made without its scale, which then counts once.
   template <int R, int P>
-  HWY_INLINE void Scores(int row, const Tile& tile, int first, VecF scale, float* scores) const {
+  HWY_INLINE void Scores(int row, const Tile& tile, int first, float* scores) const {
     constexpr int kVecs = P * kPanelVecs;
     constexpr int kStep = 4;  // channels between prefetches; head_dim is a multiple of it
     const void* const* keys = tile.keys + first;
-    const float* q = q_ + static_cast<int64_t>(row) * head_dim_;
+    const float* q = q_.Row(row);
     const int block_size = kType == DType::kI8 ? kScaleBlock : head_dim_;
     for (int block = 0; block < head_dim_; block += block_size) {
       VecF sum[R][kVecs];
@@ -48,23 +53,23 @@ class DirectProducts {
                 Load(keys[v / kPanelVecs], kPanelTokens, d - i % 2, i % 2, v % kPanelVecs * kLanes);
           }
           for (int r = 0; r < R; ++r) {
-            const VecF qv = Splat(q[r * head_dim_ + d]);
+            const VecF qv = Splat(q[d * R + r]);
             for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
           }
         }
       }
       for (int v = 0; v < kVecs; ++v) {
-        VecF factor = scale;
         if constexpr (kType == DType::kI8) {
           const BFloat16* scales = KeyScales(keys[v / kPanelVecs], head_dim_);
-          factor = hn::Mul(scale, LoadBf16(scales + block / kScaleBlock * kPanelTokens +
-                                           v % kPanelVecs * kLanes));
+          const VecF factor =
+              LoadBf16(scales + block / kScaleBlock * kPanelTokens + v % kPanelVecs * kLanes);
+          for (int r = 0; r < R; ++r) {
+            const float* so_far = scores + r * kTileTokens + v * kLanes;
+            sum[r][v] = block == 0 ? hn::Mul(sum[r][v], factor)
+                                   : hn::MulAdd(sum[r][v], factor, LoadF(so_far));
+          }
         }
-        for (int r = 0; r < R; ++r) {
-          float* to = scores + r * kTileTokens + v * kLanes;
-          StoreF(block == 0 ? hn::Mul(sum[r][v], factor) : hn::MulAdd(sum[r][v], factor, LoadF(to)),
-                 to);
-        }
+        for (int r = 0; r < R; ++r) StoreF(sum[r][v], scores + r * kTileTokens + v * kLanes);
       }
     }
   }
@@ -169,7 +174,7 @@ class DirectProducts {
   }
 
   int head_dim_;
-  const float* q_;
+  PackedQueries q_;
 };
 
 template <DType kType>
