@@ -1,6 +1,5 @@
-// Attention of a few rows over 16-bit and int8 panels: decoding. Numbers are converted where they
-// are multiplied; storing them first, for many rows to share, would cost more than it saves. The
-// sums are those of F32Products, term by term.
+// Attention of a few rows: decoding. Numbers are converted where they are multiplied; storing them
+// first, for many rows to share, would cost more than it saves. The next tile is fetched ahead.
 #pragma once
 
 #include "kernels/simd/attend-inl.h"
@@ -160,6 +159,8 @@ class DirectProducts {
       const VecU both = hn::LoadU(kU32, reinterpret_cast<const uint32_t*>(pairs));
       return hn::BitCast(
           kF32, odd != 0 ? hn::And(both, hn::Set(kU32, 0xffff0000u)) : hn::ShiftLeft<16>(both));
+    } else if constexpr (kType == DType::kF32) {
+      return LoadF(static_cast<const float*>(panel) + (even + odd) * width + column);
     } else if constexpr (kType == DType::kI8) {
       return LoadI8(static_cast<const int8_t*>(panel) + (even + odd) * width + column);
     } else {
@@ -187,7 +188,7 @@ bool AttendDirectly(const AttendArgs& a) {
 
 inline void Attend(const AttendArgs& a) {
   if (AttendDirectly<DType::kI8>(a) || AttendDirectly<DType::kF16>(a) ||
-      AttendDirectly<DType::kBF16>(a)) {
+      AttendDirectly<DType::kBF16>(a) || AttendDirectly<DType::kF32>(a)) {
     return;
   }
   AttendWith<F32Products>(a);
