@@ -39,7 +39,8 @@ Status SystemError(std::string_view what, int error) {
 }  // namespace
 
 Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without waiting for the other end of a pipe.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) return SystemError(path.string(), errno);
   struct stat info;
   if (::fstat(fd.get(), &info) != 0) return SystemError(path.string(), errno);
@@ -106,7 +107,19 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_b
   return ReadDescriptor(fd.get(), path.string(), limit_bytes);
 }
 
-Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
+Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& given) {
+  // What a link names is replaced, not the link.
+  std::error_code error;
+  const std::filesystem::path resolved = std::filesystem::canonical(given, error);
+  const std::filesystem::path path = error ? given : resolved;
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    if (S_ISDIR(info.st_mode)) return SystemError(given.string(), EISDIR);
+    // Devices and pipes take bytes, they are not replaced.
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return SystemError(given.string(), errno);
+    return AtomicFile(given.string(), "", fd);
+  }
   std::string temporary = path.string() + ".tmp.XXXXXX";
   const int fd = ::mkstemp(temporary.data());
   if (fd < 0) return SystemError(path.string(), errno);
@@ -126,7 +139,7 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status AtomicFile::Write(std::span<const std::byte> bytes) {
@@ -155,6 +168,9 @@ Status AtomicFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
 }
 
 Status AtomicFile::Commit() {
+  if (temporary_.empty()) {
+    return ::close(std::exchange(fd_, -1)) == 0 ? OkStatus() : SystemError(path_, errno);
+  }
   if (::fsync(fd_) != 0) return SystemError(path_, errno);
   // Closing may report a failed write too; the temporary file then goes.
   const int closed = ::close(std::exchange(fd_, -1));

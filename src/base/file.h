@@ -42,7 +42,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t limit_b
 Result<std::string> ReadDescriptor(int fd, std::string_view name, uint64_t limit_bytes);
 
 // A file that appears whole or not at all: written under a temporary name in the same folder,
-// synced and renamed over `path` by Commit, removed if that is never reached. Movable.
+// synced and renamed over `path` by Commit, removed if that is never reached. Where `path` is a
+// link, what it names is replaced; a device or a pipe is written as it is. Movable.
 class AtomicFile {
  public:
   static Result<AtomicFile> Create(const std::filesystem::path& path);
@@ -62,8 +63,8 @@ class AtomicFile {
   AtomicFile(std::string path, std::string temporary, int fd)
       : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
 
-  std::string path_, temporary_;
-  int fd_;  // -1: committed or moved from
+  std::string path_, temporary_;  // no temporary: a device
+  int fd_;                        // -1: committed or moved from
 };
 
 // The contents in one go: readers see the old file or the whole new one. On error nothing is left

@@ -1,7 +1,9 @@
 // The quarry command.
 
 #include <csignal>
+#include <cstdio>
 #include <string>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -18,6 +20,7 @@
 int main(int argc, char** argv) {
   namespace cli = quarry::cli;
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the size limit is an error of write() then
   CLI::App app(
       "Reads documents far longer than a language model was made for, and answers "
       "questions about them.");
@@ -35,7 +38,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version
-    return app.exit(e);
+    const int code = app.exit(e);
+    std::fflush(stdout);
+    return std::ferror(stdout) != 0 ? cli::Fail(quarry::IoError("standard output: write failed"))
+                                    : code;
   } catch (const CLI::ParseError& e) {
     const bool unknown = app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-';
     if (unknown) {
@@ -46,6 +52,12 @@ int main(int argc, char** argv) {
     return cli::kExitUsage;
   } catch (const std::bad_alloc&) {
     return cli::Fail(quarry::OutOfMemory("out of memory"));
+  } catch (const std::system_error& e) {
+    // Threads that cannot be started: their stacks take memory.
+    if (e.code() == std::errc::resource_unavailable_try_again) {
+      return cli::Fail(quarry::OutOfMemory("out of memory: a thread could not be started"));
+    }
+    return cli::Fail(quarry::Internal(e.what()));
   } catch (const std::exception& e) {
     return cli::Fail(quarry::Internal(e.what()));
   }

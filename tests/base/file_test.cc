@@ -44,6 +44,19 @@ TEST(File, NamesTheFileAndTheLimit) {
 
 // A limit on file sizes stands in for a full disk: the error surfaces, and neither the old contents
 // nor a temporary file suffer.
+TEST(File, WritesThroughLinksAndToDevices) {
+  TempDir dir;
+  const auto real = dir.path() / "real", link = dir.path() / "link";
+  ASSERT_TRUE(WriteFileAtomically(real, "old").ok());
+  std::filesystem::create_symlink(real, link);
+  ASSERT_TRUE(WriteFileAtomically(link, "new").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(*ReadFile(real, 100), "new");
+  ASSERT_TRUE(WriteFileAtomically("/dev/null", "gone").ok());
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_FALSE(WriteFileAtomically(dir.path(), "a folder").ok());
+}
+
 TEST(File, AFailedWriteLeavesTheOldFileAlone) {
   TempDir dir;
   const auto path = dir.path() / "a";
