@@ -28,7 +28,7 @@ Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
 
 // The messages through the template, ready for the model's answer. Special tokens come from the
 // template alone: text of the messages that spells one is text. Without a template (null), the last
-// message as it is. `question` as above.
+// message as it is, all of it text. `question` as above.
 Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
                           std::span<const ChatMessage> messages, std::string_view question = {});
 
@@ -42,9 +42,9 @@ std::string DocumentMessage(std::string_view document, std::string_view question
 // widened by one on each side; otherwise the first exact match. Empty if there is none.
 TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question);
 
-// `tokens` cut to what fits into max_len together with the answer. With `cut`, the first 128 tokens
-// and as much of the end as fits are kept; otherwise a prompt that does not fit is an error.
-Result<std::vector<TokenId>> FitPrompt(std::vector<TokenId> tokens, int64_t max_len,
-                                       int64_t max_new_tokens, bool cut);
+// `prompt` cut to what fits into max_len together with the answer. With `cut`, the first 128 tokens
+// and as much of the end as fits are kept, and of the question what is left of it; otherwise a
+// prompt that does not fit is an error.
+Result<Prompt> FitPrompt(Prompt prompt, int64_t max_len, int64_t max_new_tokens, bool cut);
 
 }  // namespace quarry

@@ -66,6 +66,9 @@ class Tokenizer {
   std::optional<std::string> IdToToken(TokenId id) const;
   // Whether the file marks the token as special: begin, end, roles of a chat.
   bool is_special(TokenId id) const;
+  // Whether it is an added token: looked for in a text before it is cut into words. Special ones
+  // are, others may be.
+  bool is_added(TokenId id) const;
   // As tokenizer_config.json or tokenizer.model tells; nullopt if neither does.
   std::optional<TokenId> bos_id() const;
   std::optional<TokenId> eos_id() const;

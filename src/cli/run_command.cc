@@ -43,6 +43,11 @@ struct Input {
   std::string question;  // empty: none
 };
 
+Status Empty(const std::string& path) {
+  return InvalidArgument(
+      fmt::format("{} is empty, must have text", path == "-" ? "standard input" : path));
+}
+
 Result<Input> ReadPrompt(const RunOptions& o, bool question_first) {
   const int sources =
       !o.prompt.empty() + !o.file.empty() + !o.positional.empty() + !o.document.empty();
@@ -60,11 +65,13 @@ Result<Input> ReadPrompt(const RunOptions& o, bool question_first) {
     if (o.question.empty()) return InvalidArgument("--document needs --question TEXT");
     Result<std::string> document = ReadInput(o.document);
     if (!document.ok()) return document.status();
+    if (document->empty()) return Empty(o.document);
     return Input{DocumentMessage(*document, o.question, question_first), o.question};
   }
   if (!o.prompt.empty()) return Input{o.prompt, o.question};
   Result<std::string> text = ReadInput(o.file.empty() ? "-" : o.file);
   if (!text.ok()) return text.status();
+  if (text->empty()) return Empty(o.file.empty() ? "-" : o.file);
   return Input{std::move(*text), o.question};
 }
 
@@ -116,6 +123,15 @@ void PrintStats(const GenerateResult& r, const Engine& engine, bool coverage) {
 
 // --method auto: the choice for what `input` has in tokens.
 Status ChooseByLength(const Input& input, RunOptions& o, const LogSink& log) {
+  if (!o.model.prefill.empty() || !o.model.decode.empty()) {
+    return InvalidArgument("--method auto chooses both phases: leave out --prefill and --decode");
+  }
+  if (o.model.model.empty() && !o.model.config.empty()) {
+    const std::vector<std::string> dense = {"attention=", "model.type=dense"};
+    const Result<RunConfig> run = LoadRunConfig(o.model.config, dense);
+    if (!run.ok()) return run.status();
+    o.model.model = run->model_path;
+  }
   if (o.model.model.empty()) return InvalidArgument("--method auto needs a model: -m");
   const Result<ModelInfo> info = InspectModel(o.model.model);
   if (!info.ok()) return info.status();
@@ -135,10 +151,28 @@ Status ChooseByLength(const Input& input, RunOptions& o, const LogSink& log) {
   return OkStatus();
 }
 
+// A method that retrieves by the question must have one.
+Status CheckQuestion(const Engine& engine, const std::string& question, const Prompt& prompt) {
+  if (!prompt.question.empty()) return OkStatus();
+  if (!question.empty()) {
+    constexpr size_t kShown = 80;
+    return InvalidArgument(
+        fmt::format("the question \"{}\"{} is not in the prompt, must be part of it word by word",
+                    question.substr(0, kShown), question.size() > kShown ? "..." : ""));
+  }
+  if (!engine.question_first()) return OkStatus();
+  return InvalidArgument(
+      fmt::format("{} retrieves by the question, which is missing: give --question TEXT",
+                  Describe(engine.attention())));
+}
+
 int Run(RunOptions o) {
   SignalWatcher signals;
   const LogSink log = StandardErrorLog();
   if (const Status s = o.sampling.Validate(); !s.ok()) return Fail(s);
+  for (const std::string& stop : o.stop) {
+    if (stop.empty()) return Fail(InvalidArgument("--stop is empty, must be a text"));
+  }
   Result<Input> input = Input{};
   const bool automatic = o.model.method == "auto";
   if (automatic) {
@@ -165,21 +199,17 @@ int Run(RunOptions o) {
   if (prompt->repaired) {
     log(LogLevel::kWarning, "the prompt is not valid UTF-8; invalid bytes are read as U+FFFD");
   }
-  if (!input->question.empty() && prompt->question.empty()) {
-    log(LogLevel::kWarning, "the question was not found in the prompt");
-  }
+  if (const Status s = CheckQuestion(engine, input->question, *prompt); !s.ok()) return Fail(s);
   const int64_t length = static_cast<int64_t>(prompt->tokens.size());
-  Result<std::vector<TokenId>> fitted =
-      FitPrompt(std::move(prompt->tokens), setup->run.max_len, o.max_new_tokens,
-                setup->run.truncation == Truncation::kSuffix);
-  if (!fitted.ok()) return Fail(fitted.status());
-  if (static_cast<int64_t>(fitted->size()) < length) {
+  prompt = FitPrompt(std::move(*prompt), setup->run.max_len, o.max_new_tokens,
+                     setup->run.truncation == Truncation::kSuffix);
+  if (!prompt.ok()) return Fail(prompt.status());
+  if (static_cast<int64_t>(prompt->tokens.size()) < length) {
     log(LogLevel::kWarning,
-        fmt::format("the prompt was cut from {} to {} tokens", length, fitted->size()));
-    prompt->question = {};
+        fmt::format("the prompt was cut from {} to {} tokens", length, prompt->tokens.size()));
   }
 
-  GenerateRequest request = {.prompt = std::move(*fitted),
+  GenerateRequest request = {.prompt = std::move(prompt->tokens),
                              .max_new_tokens = o.max_new_tokens,
                              .sampling = o.sampling,
                              .stop = o.stop,

@@ -15,10 +15,15 @@ constexpr int64_t kKeptHead = 128;
 Result<TokenRange> Locate(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                           std::string_view question) {
   if (question.empty()) return TokenRange{};
-  const Result<std::vector<TokenId>> ids =
-      tokenizer.Encode(question, {.add_special_tokens = false, .parse_special = false});
-  if (!ids.ok()) return ids.status();
-  return FindQuestion(prompt, *ids);
+  // Behind a space its first word is another token, of which several may differ.
+  for (const char* before : {"", " "}) {
+    const Result<std::vector<TokenId>> ids = tokenizer.Encode(
+        before + std::string(question), {.add_special_tokens = false, .parse_special = false});
+    if (!ids.ok()) return ids.status();
+    const TokenRange found = FindQuestion(prompt, *ids);
+    if (!found.empty()) return found;
+  }
+  return TokenRange{};
 }
 
 Result<Prompt> Finish(const Tokenizer& tokenizer, bool repaired,
@@ -31,15 +36,21 @@ Result<Prompt> Finish(const Tokenizer& tokenizer, bool repaired,
   return prompt;
 }
 
-// Special tokens of a text, found where the tokenizer would find them.
-class SpecialTokens {
+// Control tokens of a text, found where the tokenizer would find them: special ones, and other
+// added tokens that the chat template itself wrote somewhere (DeepSeek's roles).
+class ControlTokens {
  public:
-  explicit SpecialTokens(const Tokenizer& tokenizer) {
+  // `written`: what the template wrote, without the messages.
+  ControlTokens(const Tokenizer& tokenizer, std::string_view written) {
     for (size_t i = 0; i < tokenizer.vocab_size(); ++i) {
       const auto id = static_cast<TokenId>(i);
-      if (!tokenizer.is_special(id)) continue;
+      if (!tokenizer.is_added(id)) continue;
       std::optional<std::string> spelling = tokenizer.IdToToken(id);
-      if (spelling && !spelling->empty()) tokens_.push_back({std::move(*spelling), id});
+      if (!spelling || spelling->empty()) continue;
+      const bool blank = spelling->find_first_not_of(" \n\t") == spelling->npos;
+      if (tokenizer.is_special(id) || (!blank && written.find(*spelling) != written.npos)) {
+        tokens_.push_back({std::move(*spelling), id});
+      }
     }
   }
 
@@ -71,23 +82,25 @@ Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const st
                                             std::span<const RenderedSegment> segments,
                                             bool add_special_tokens) {
   std::string from_user;  // a byte per byte of text: 1 where it came from a message
+  std::string written;
   for (const RenderedSegment& s : segments) {
     from_user.append(s.text.size(), s.from_user ? '\1' : '\0');
+    written += s.from_user ? std::string("\n") : s.text;
   }
-  const SpecialTokens specials(tokenizer);
-  const auto trusted = [&](const SpecialTokens::Match& m) {
+  const ControlTokens controls(tokenizer, written);
+  const auto trusted = [&](const ControlTokens::Match& m) {
     return from_user.find('\1', m.begin) >= m.end;
   };
   bool all_trusted = true;
-  for (auto m = specials.Find(text, 0); m; m = specials.Find(text, m->end)) {
+  for (auto m = controls.Find(text, 0); m; m = controls.Find(text, m->end)) {
     all_trusted = all_trusted && trusted(*m);
   }
   if (all_trusted) {
     return tokenizer.Encode(text,
                             {.add_special_tokens = add_special_tokens, .parse_special = true});
   }
-  // Somebody wrote a special token into a message: text between the template's own is encoded as
-  // plain text.
+  // Somebody wrote a control token into a message: text between the template's own is encoded as
+  // plain text, cut inside what is no special token and would be found all the same.
   std::vector<TokenId> ids;
   if (add_special_tokens && tokenizer.bos_id()) ids.push_back(*tokenizer.bos_id());
   const auto append_text = [&](size_t begin, size_t end) -> Status {
@@ -99,11 +112,16 @@ Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const st
     return OkStatus();
   };
   size_t begin = 0;
-  for (auto m = specials.Find(text, 0); m; m = specials.Find(text, m->end)) {
-    if (!trusted(*m)) continue;
-    if (const Status s = append_text(begin, m->begin); !s.ok()) return s;
-    ids.push_back(m->id);
-    begin = m->end;
+  for (auto m = controls.Find(text, 0); m; m = controls.Find(text, m->end)) {
+    if (trusted(*m)) {
+      if (const Status s = append_text(begin, m->begin); !s.ok()) return s;
+      ids.push_back(m->id);
+      begin = m->end;
+    } else if (!tokenizer.is_special(m->id)) {
+      const size_t cut = m->begin + static_cast<size_t>(DecodeUtf8(text, m->begin).length);
+      if (const Status s = append_text(begin, cut); !s.ok()) return s;
+      begin = cut;
+    }
   }
   if (const Status s = append_text(begin, text.size()); !s.ok()) return s;
   return ids;
@@ -132,9 +150,15 @@ Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
 Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
                           std::span<const ChatMessage> messages, std::string_view question) {
   if (messages.empty()) return InvalidArgument("the conversation has no messages");
-  if (chat == nullptr) return RawPrompt(tokenizer, messages.back().content, question);
+  if (chat == nullptr) {
+    const std::string& text = messages.back().content;
+    return Finish(tokenizer, !IsValidUtf8(text), tokenizer.Encode(text, {.parse_special = false}),
+                  question);
+  }
   const Result<std::vector<RenderedSegment>> segments = chat->RenderSegments(messages);
   if (!segments.ok()) return segments.status();
+  // Of a conversation the newest turn is the question, unless it is given.
+  if (question.empty() && messages.size() > 1) question = messages.back().content;
   std::string text;
   for (const RenderedSegment& s : *segments) text += s.text;
   // Templates repair what they are given.
@@ -151,11 +175,10 @@ std::string DocumentMessage(std::string_view document, std::string_view question
   return fmt::format("{}\n\n{}", document, question);
 }
 
-Result<std::vector<TokenId>> FitPrompt(std::vector<TokenId> tokens, int64_t max_len,
-                                       int64_t max_new_tokens, bool cut) {
-  const auto n = static_cast<int64_t>(tokens.size());
+Result<Prompt> FitPrompt(Prompt prompt, int64_t max_len, int64_t max_new_tokens, bool cut) {
+  const auto n = static_cast<int64_t>(prompt.tokens.size());
   const int64_t room = max_len - max_new_tokens;
-  if (n <= room) return tokens;
+  if (n <= room) return prompt;
   if (!cut) {
     return InvalidArgument(
         fmt::format("the prompt has {} tokens; max_len {} less {} new ones leaves room for {}", n,
@@ -166,8 +189,14 @@ Result<std::vector<TokenId>> FitPrompt(std::vector<TokenId> tokens, int64_t max_
         "max_len {} less {} new tokens leaves room for {}, cutting a prompt needs more than {}",
         max_len, max_new_tokens, room, kKeptHead));
   }
-  tokens.erase(tokens.begin() + kKeptHead, tokens.end() - (room - kKeptHead));
-  return tokens;
+  const int64_t removed = n - room;
+  prompt.tokens.erase(prompt.tokens.begin() + kKeptHead,
+                      prompt.tokens.begin() + kKeptHead + removed);
+  const auto moved = [&](TokenPos t) {
+    return t <= kKeptHead ? t : std::max(kKeptHead, t - removed);
+  };
+  prompt.question = {moved(prompt.question.begin), moved(prompt.question.end)};
+  return prompt;
 }
 
 }  // namespace quarry

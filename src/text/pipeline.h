@@ -46,6 +46,7 @@ class Pipeline {
   // nullopt if no token has this id.
   std::optional<std::string_view> IdToToken(TokenId id) const;
   bool is_special(TokenId id) const { return added_.specials().Contains(id); }
+  bool is_added(TokenId id) const { return added_.Find(id) != nullptr; }
   // Whether decoding without special tokens leaves this one out.
   bool is_skipped(TokenId id) const { return added_.skipped().Contains(id); }
   std::optional<TokenId> bos() const { return bos_; }

@@ -94,7 +94,12 @@ Result<Pattern> ParsePattern(JsonFields& fields, const char* key) {
   // The empty string matches between any two characters, as the empty expression does.
   if (literal && !literal->empty()) return Pattern(std::string(*literal));
   Result<Regex> compiled = Regex::Compile(regex.value_or(""));
-  if (!compiled.ok()) return compiled.status().WithPrefix(fields.where());
+  if (!compiled.ok()) {
+    const Status& s = compiled.status();
+    // What is wrong with the expression is wrong with the file.
+    const bool corrupt = s.code() == StatusCode::kInvalidArgument;
+    return (corrupt ? CorruptData(s.message()) : s).WithPrefix(fields.where());
+  }
   return Pattern(std::move(*compiled));
 }
 

@@ -134,6 +134,8 @@ std::optional<std::string> Tokenizer::IdToToken(TokenId id) const {
 }
 
 bool Tokenizer::is_special(TokenId id) const { return pipeline_->is_special(id); }
+
+bool Tokenizer::is_added(TokenId id) const { return pipeline_->is_added(id); }
 std::optional<TokenId> Tokenizer::bos_id() const { return pipeline_->bos(); }
 std::optional<TokenId> Tokenizer::eos_id() const { return pipeline_->eos(); }
 

@@ -21,6 +21,9 @@ Status ParseDocument(std::string_view json, simdjson::dom::parser& parser,
     return OutOfMemory(fmt::format("JSON of {} bytes: {}", json.size(), error_message(error)));
   }
   if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
+    if (error == simdjson::MEMALLOC) {
+      return OutOfMemory(fmt::format("no memory for {} bytes of JSON", json.size()));
+    }
     return CorruptData(fmt::format("not valid JSON: {}", error_message(error)));
   }
   return OkStatus();
@@ -130,7 +133,9 @@ std::optional<std::string> ParseTokenName(JsonFields& root, const char* key) {
 
 // {"0": {"content": ...}, ...}
 void ParseAddedTokensDecoder(JsonFields& root, std::vector<AddedToken>& out) {
-  for (const auto [key, value] : root.Members("added_tokens_decoder")) {
+  const simdjson::dom::object members = root.Members("added_tokens_decoder");
+  if (!root.ok()) return;
+  for (const auto [key, value] : members) {
     JsonFields fields(value, fmt::format("added_tokens_decoder.{}", OneLine(key, 20)));
     AddedToken token = ParseAddedToken(fields);
     root.Fail(fields.status());

@@ -97,13 +97,58 @@ TEST(RunCommand, ShortPromptsGiveTheSameTextWithEveryMethod) {
   const std::string file =
       (SourcePath("models/needle-5m/reference") / expected.at("prompt_file").get<std::string>())
           .string();
-  for (const char* method : {"dense", "stream-llm", "infinite-lm", "inf-llm", "qllm", "origin",
-                             "quest", "h2o", "tova"}) {
+  for (const char* method :
+       {"dense", "stream-llm", "infinite-lm", "inf-llm", "origin", "quest", "h2o", "tova"}) {
     const ProcessResult r =
         QuarryRun({"-f", file, "--raw", "-n", "32", "--ignore-eos", "--json", "--method", method});
     ASSERT_EQ(r.exit_code, 0) << method << r.err;
     EXPECT_EQ(nlohmann::json::parse(r.out).at("token_ids"), expected.at("greedy_ids")) << method;
   }
+}
+
+TEST(RunCommand, AMethodThatNeedsTheQuestionIsNotRunWithoutIt) {
+  const ProcessResult none = QuarryRun({"-p", kPassKey, "--method", "qllm"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("qllm retrieves by the question"), std::string::npos) << none.err;
+  const ProcessResult other =
+      QuarryRun({"-p", kPassKey, "--method", "qllm", "--question", "Who are you?"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_NE(other.err.find("\"Who are you?\" is not in the prompt"), std::string::npos)
+      << other.err;
+  // Behind a blank the first word is another token.
+  const ProcessResult found = QuarryRun(
+      {"-p", "The pass key is 53817. 53817 is the pass key.\nQuestion: What is the pass key?",
+       "--method", "qllm", "--question", "What is the pass key?"});
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+}
+
+TEST(RunCommand, OverridesReachTheMethodsOfLayers) {
+  const ProcessResult r = QuarryRun(
+      {"-p", kPassKey, "-n", "4", "--layers", "2-5=quest", "--set", "token_budget=32", "--stats"});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.err.find("not used"), std::string::npos) << r.err;
+  const ProcessResult refused =
+      QuarryRun({"-p", kPassKey, "--layers", "2-5=quest", "--set", "token_budget=8"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("token_budget is 8"), std::string::npos) << refused.err;
+  const ProcessResult nobody =
+      QuarryRun({"-p", kPassKey, "-n", "4", "--layers", "2-5=quest", "--set", "gamma=0.5"});
+  EXPECT_NE(nobody.err.find("gamma: not used by"), std::string::npos) << nobody.err;
+}
+
+TEST(RunCommand, AutoIsNotMixedWithMethods) {
+  const ProcessResult r = QuarryRun({"-p", kPassKey, "--method", "auto", "--prefill", "a-shape"});
+  EXPECT_EQ(r.exit_code, 2);
+  EXPECT_NE(r.err.find("--method auto chooses both phases"), std::string::npos) << r.err;
+}
+
+TEST(RunCommand, EmptyInputIsRefused) {
+  const ProcessResult file = QuarryRun({"-f", "/dev/null"});
+  EXPECT_EQ(file.exit_code, 2);
+  EXPECT_NE(file.err.find("/dev/null is empty"), std::string::npos) << file.err;
+  const ProcessResult document = QuarryRun({"--document", "-", "--question", "What?"});
+  EXPECT_EQ(document.exit_code, 2);
+  EXPECT_NE(document.err.find("standard input is empty"), std::string::npos) << document.err;
 }
 
 TEST(RunCommand, SamplingIsFixedByTheSeed) {

@@ -134,6 +134,7 @@ TEST(TokenizerConfig, TellsBeginAndEnd) {
   EXPECT_FALSE(with("{'bos_token':'nowhere'}")->bos_id());
   EXPECT_FALSE(with("{}")->bos_id());
   for (const char* bad : {"{'bos_token':7}", "{'bos_token':{}}", "[]", "{", "{'add_bos_token':'x'}",
+                          "{'added_tokens_decoder':[]}", "{'added_tokens_decoder':1}",
                           "{'added_tokens_decoder':{'x':{'content':'a'}}}",
                           "{'added_tokens_decoder':{'-1':{'content':'a'}}}"}) {
     const auto t = with(bad);
