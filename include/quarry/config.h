@@ -66,7 +66,7 @@ struct MethodChoice {
 MethodChoice ChooseMethods(int64_t tokens, int64_t native_context);
 // Prompt tokens of a forward pass that suit the methods: 8192 where one estimates its selection
 // anew for every pass, 512 otherwise.
-int64_t SuggestChunkSize(const PhaseMethods& methods);
+int64_t SuggestChunkSize(const AttentionSetup& setup);
 
 // The configuration of a run without a file: the parameters of `methods`, then the overrides. A key
 // without a dot is that of every phase that has it.

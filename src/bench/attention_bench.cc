@@ -237,10 +237,9 @@ Result<BenchReport> RunAttentionBench(const AttentionBenchOptions& o, const Benc
                   "one), after all before them were read; a whole dense prompt would cost the "
                   "square of its length. Decode times each of the last {} tokens.",
                   o.rows, kDecodeSteps),
-      fmt::format(
-          "Medians of {} runs from the same past; of fewer where those take more than {:.0f} "
-          "s. Selection is part of ms.",
-          kRuns, o.budget_s)};
+      fmt::format("Medians of {} runs from the same past; of fewer where those take more than {:g} "
+                  "s. Selection is part of ms.",
+                  kRuns, o.budget_s)};
   if (o.recorded) {
     report.notes.push_back(
         "stream-llm, infinite-lm, inf-llm, qllm and inf-quest see keys at distances of their own: "

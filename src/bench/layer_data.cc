@@ -42,9 +42,9 @@ void AddPosition(const Channels& c, double position, double strength, float* x) 
 }  // namespace
 
 Status Validate(const StructuredShape& s) {
-  if (s.head_dim < 32 || s.head_dim > 256 || s.head_dim % 16 != 0) {
+  if (s.head_dim < 32 || s.head_dim > 256 || s.head_dim % 8 != 0) {
     return InvalidArgument(
-        fmt::format("head_dim is {}, must be a multiple of 16 between 32 and 256", s.head_dim));
+        fmt::format("head_dim is {}, must be a multiple of 8 between 32 and 256", s.head_dim));
   }
   if (s.heads < 1 || s.heads > 1024) {
     return InvalidArgument(fmt::format("heads is {}, must be between 1 and 1024", s.heads));

@@ -12,6 +12,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kFillRows = 512;
 
+// Tokens that stand for a question, of methods that retrieve by one: near the start, where such
+// prompts have it.
+constexpr TokenRange kQuestion = {64, 80};
+
 // What a method knows when it decodes depends on what it attended before.
 bool LearnsByAttending(const AttentionConfig& config) {
   return PhasesOf(config) == PhaseSupport::kBoth || std::holds_alternative<H2oConfig>(config) ||
@@ -118,7 +122,7 @@ class LayerRunner {
                             .kv_stride = data_.kv_width(),
                             .out = out,
                             .out_stride = data_.q_width(),
-                            .hints = {.question = {}, .prompt_end = PromptEnd()},
+                            .hints = {.question = kQuestion, .prompt_end = PromptEnd()},
                             .coverage = nullptr};
     const PairCounts pairs = AttendLayer(method_, *past.state, call, past.kv, work_, ctx_);
     past.kv.Advance(n);

@@ -19,6 +19,7 @@ namespace {
 
 struct InspectOptions {
   std::string model;
+  std::string quantize;
   std::vector<int64_t> contexts;
   std::string kv_dtype = "f16";
   bool json = false;
@@ -28,7 +29,31 @@ struct InspectOptions {
 struct Column {
   std::string_view method;
   std::vector<MemoryPlan> plans;  // per context
+  int64_t fits = 0;               // tokens, at most kMostTokens; 0: not one
 };
+
+constexpr int64_t kMostTokens = int64_t{1} << 30;
+
+// The most tokens whose plan stays within `bytes`.
+template <typename PlanOf>
+int64_t MostTokens(uint64_t bytes, PlanOf plan_of) {
+  int64_t low = 0, high = kMostTokens;
+  while (low < high) {
+    const int64_t middle = low + (high - low + 1) / 2;
+    if (plan_of(middle).total() <= bytes) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+std::optional<WeightType> QuantizeOf(const InspectOptions& o) {
+  if (o.quantize == "q8_0") return WeightType::kQ8_0;
+  if (o.quantize == "q4_0") return WeightType::kQ4_0;
+  return std::nullopt;
+}
 
 std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DType kv) {
   std::vector<Column> columns;
@@ -39,17 +64,23 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
     const AttentionSetup fitted =
         SuggestAttentionConfig(*config, info.native_context, info.sliding_window);
     Column column = {name, {}};
-    for (int64_t tokens : o.contexts) {
-      column.plans.push_back(PlanMemory(info, fitted,
-                                        {.tokens = tokens,
-                                         .weight_dtype = info.weight_dtype,
-                                         .kv_dtype = kv,
-                                         .threads = threads}));
-    }
+    const auto plan_of = [&](int64_t tokens) {
+      return PlanMemory(info, fitted,
+                        {.tokens = tokens,
+                         .weight_dtype = info.weight_dtype,
+                         .quantize = QuantizeOf(o),
+                         .kv_dtype = kv,
+                         .chunk_size = SuggestChunkSize(fitted),
+                         .threads = threads});
+    };
+    for (int64_t tokens : o.contexts) column.plans.push_back(plan_of(tokens));
+    column.fits = MostTokens(AvailableMemory(), plan_of);
     columns.push_back(std::move(column));
   }
   return columns;
 }
+
+std::string Tokens(int64_t n) { return n == kMostTokens ? "any" : WithCommas(n); }
 
 void PrintText(const ModelInfo& m, const InspectOptions& o, const std::vector<Column>& columns,
                Output& out) {
@@ -84,9 +115,42 @@ void PrintText(const ModelInfo& m, const InspectOptions& o, const std::vector<Co
     for (const Column& c : columns) row += fmt::format("  {:>12}", HumanBytes(c.plans[i].total()));
     out.Write(row + "\n");
   }
-  if (AvailableMemory() != UINT64_MAX) {
-    out.Write(fmt::format("{} of memory are available now\n", HumanBytes(AvailableMemory())));
+  const uint64_t available = AvailableMemory();
+  if (available == UINT64_MAX) return;
+  std::string row = fmt::format("{:>12}", "fits up to");
+  for (const Column& c : columns) row += fmt::format("  {:>12}", Tokens(c.fits));
+  out.Write(row + "\n\n");
+  const uint64_t weights = columns.front().plans.front().weights;
+  line("memory", fmt::format("{} are available now, the weights take {}", HumanBytes(available),
+                             HumanBytes(weights)));
+  if (weights > available) {
+    line("plan", o.quantize.empty() ? "does not fit: try --quantize q8_0 or q4_0"
+                                    : "does not fit on this machine");
+    return;
   }
+  // What --method auto would take, for a text within and one beyond the trained length.
+  constexpr int64_t kAnswer = 256;
+  std::vector<std::string> plans;
+  for (int64_t tokens : {m.native_context, 4 * m.native_context}) {
+    const MethodChoice choice = ChooseMethods(tokens, m.native_context);
+    int64_t fits = kMostTokens;
+    for (const Column& c : columns) {
+      if (c.method == choice.prefill || c.method == choice.decode) fits = std::min(fits, c.fits);
+    }
+    const bool within = tokens <= m.native_context;
+    if (within && fits < kAnswer) {
+      plans.push_back("no room for a text");
+      break;
+    }
+    plans.push_back(
+        fmt::format("{} {}: {}", within ? "up to" : "beyond, up to",
+                    Tokens(within ? std::min(fits, m.native_context) : fits),
+                    choice.prefill == choice.decode
+                        ? fmt::format("--method {}", choice.prefill)
+                        : fmt::format("--prefill {} --decode {}", choice.prefill, choice.decode)));
+    if (within && fits <= m.native_context) break;
+  }
+  line("plan", fmt::format("{}", fmt::join(plans, "; ")));
 }
 
 void PrintJson(const ModelInfo& m, const InspectOptions& o, const std::vector<Column>& columns,
@@ -101,7 +165,9 @@ void PrintJson(const ModelInfo& m, const InspectOptions& o, const std::vector<Co
                         {"kv_bytes", p.kv},
                         {"state_bytes", p.state},
                         {"work_bytes", p.work},
-                        {"total_bytes", p.total()}});
+                        {"total_bytes", p.total()},
+                        {"fits", p.total() <= AvailableMemory()},
+                        {"most_tokens", c.fits}});
     }
   }
   const nlohmann::ordered_json object = {{"architecture", m.architecture},
@@ -162,6 +228,8 @@ void AddInspectCommand(CLI::App& app, int* exit_code) {
   c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32, int8")
       ->check(CLI::IsMember({"f16", "bf16", "f32", "int8"}))
       ->capture_default_str();
+  c->add_option("--quantize", o->quantize, "weights as they would be quantised on loading")
+      ->check(CLI::IsMember({"q8_0", "q4_0"}));
   c->add_flag("--json", o->json, "print JSON");
   c->footer("Example:\n  quarry inspect models/needle-5m --context 1000000");
   c->callback([o, exit_code] { *exit_code = Inspect(*o); });

@@ -22,8 +22,23 @@ Result<std::optional<DType>> DTypeOf(const std::string& flag, const std::string&
                   keys_and_values ? "f16, bf16, f32 or int8" : "auto, f16, bf16 or f32"));
 }
 
-// "FIRST-LAST=METHOD" or "LAYER=METHOD".
-Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info) {
+// The overrides among `set` that are parameters of `methods`.
+std::vector<std::string> OverridesOf(const PhaseMethods& methods,
+                                     const std::vector<std::string>& set) {
+  std::vector<std::string> own;
+  for (const std::string& text : set) {
+    const Result<RunConfig> run = DefaultRunConfig(methods, {&text, 1});
+    // A value that is refused is refused where it is used.
+    if (!run.ok() || run->notes.empty()) own.push_back(text);
+  }
+  return own;
+}
+
+// "FIRST-LAST=METHOD" or "LAYER=METHOD", with those of the overrides `set` that the method has.
+// Notes that say of such an override that nobody uses it are taken from `notes`.
+Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info,
+                               const std::vector<std::string>& set,
+                               std::vector<std::string>& notes) {
   LayerRange range;
   const size_t equals = text.find('=');
   const std::string ends = text.substr(0, equals);
@@ -40,6 +55,14 @@ Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info) {
   if (!method.ok()) return method.status().WithPrefix("--layers");
   range.methods =
       PhaseMethods(SuggestAttentionConfig(*method, info.native_context, info.sliding_window));
+  const std::vector<std::string> own = OverridesOf(range.methods, set);
+  const Result<RunConfig> run = DefaultRunConfig(range.methods, own);
+  if (!run.ok()) return run.status().WithPrefix("--layers");
+  range.methods = run->attention.methods;
+  for (const std::string& o : own) {
+    const std::string unused = fmt::format("{}: not used by", o.substr(0, o.find('=')));
+    std::erase_if(notes, [&](const std::string& note) { return note.find(unused) != note.npos; });
+  }
   return range;
 }
 
@@ -108,6 +131,7 @@ void ModelOptions::AddTo(CLI::App& c) {
 
 Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   ModelSetup setup;
+  bool suggest_chunk = false;
   std::vector<std::string> overrides;
   if (!o.method.empty()) {
     // In place of all that the file says.
@@ -138,13 +162,13 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
     setup.run.model_path = o.model;
-    setup.run.chunk_size = SuggestChunkSize(setup.run.attention.methods);
+    suggest_chunk = true;
   }
   if (!o.layers.empty()) {
     const Result<ModelInfo> info = InspectModel(setup.run.model_path);
     if (!info.ok()) return info.status();
     for (const std::string& text : o.layers) {
-      Result<LayerRange> range = ParseLayers(text, *info);
+      Result<LayerRange> range = ParseLayers(text, *info, o.set, setup.run.notes);
       if (!range.ok()) return range.status();
       if (range->last >= info->layers) {
         return InvalidArgument(fmt::format("--layers is {}, must be below {}, the model's layers",
@@ -153,6 +177,7 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
       setup.run.attention.layers.push_back(std::move(*range));
     }
   }
+  if (suggest_chunk) setup.run.chunk_size = SuggestChunkSize(setup.run.attention);
   if (log) {
     for (const std::string& note : setup.run.notes) log(LogLevel::kInfo, note);
   }

@@ -39,16 +39,46 @@ std::string NameOf(const std::string& model) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-std::vector<TokenId> EndIds(const std::string& folder, const HfConfig& config,
-                            const Tokenizer& tokenizer) {
+// Ends of a turn that many GGUF files do not name in their metadata: known by their spelling, as
+// llama.cpp knows them.
+constexpr std::string_view kTurnEnds[] = {
+    "<|im_end|>",    "<|eot_id|>",    "<|eom_id|>",      "<|end|>",
+    "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>"};
+
+Result<std::vector<TokenId>> EndIds(const std::string& model, const HfConfig& config,
+                                    const Tokenizer& tokenizer) {
   std::vector<TokenId> ids = config.eos_ids;
-  const Result<GenerationConfig> generation =
-      std::filesystem::is_directory(folder)
-          ? LoadGenerationConfig(folder)
-          : Result<GenerationConfig>(NotFound("one file has no other beside it"));
-  if (generation.ok() && !generation->eos_ids.empty()) ids = generation->eos_ids;
+  if (std::filesystem::is_directory(model)) {
+    const Result<GenerationConfig> generation = LoadGenerationConfig(model);
+    if (!generation.ok() && generation.status().code() != StatusCode::kNotFound) {
+      return generation.status();
+    }
+    if (generation.ok() && !generation->eos_ids.empty()) ids = generation->eos_ids;
+  } else {
+    for (std::string_view end : kTurnEnds) {
+      const std::optional<TokenId> id = tokenizer.TokenToId(end);
+      if (id && tokenizer.is_special(*id) && std::find(ids.begin(), ids.end(), *id) == ids.end()) {
+        ids.push_back(*id);
+      }
+    }
+  }
   if (ids.empty() && tokenizer.eos_id()) ids.push_back(*tokenizer.eos_id());
   return ids;
+}
+
+// Before gigabytes are read only to find that they do not fit.
+Status CheckWeightsFit(const ModelInfo& info, const EngineOptions& o) {
+  const MemoryPlan plan = PlanMemory(info, o.attention,
+                                     {.tokens = 1,
+                                      .weight_dtype = o.weight_dtype.value_or(info.weight_dtype),
+                                      .quantize = o.quantize,
+                                      .kv_dtype = o.kv_dtype,
+                                      .chunk_size = 1,
+                                      .threads = o.threads});
+  const uint64_t available = AvailableMemory();
+  if (plan.weights <= available) return OkStatus();
+  return OutOfMemory(fmt::format("{}: the weights need {} MiB, {} MiB are available", o.model,
+                                 plan.weights >> 20, available >> 20));
 }
 
 Status CheckOptions(const EngineOptions& o) {
@@ -134,9 +164,6 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   impl->exec.emplace(**kernels, options.threads, options.fast_products);
   Result<ModelInfo> info = InspectModel(options.model);
   if (!info.ok()) return info.status();
-  Result<std::shared_ptr<const Model>> model =
-      Model::Load(options.model, options.weight_dtype, options.quantize, &impl->exec->threads());
-  if (!model.ok()) return model.status();
   const std::string& tokenizer_path = options.tokenizer.empty() ? options.model : options.tokenizer;
   Result<Tokenizer> tokenizer = Tokenizer::Load(tokenizer_path);
   if (!tokenizer.ok()) return tokenizer.status();
@@ -160,6 +187,12 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
   }
 
   if (const Status s = LoadPatterns(options.attention); !s.ok()) return s;
+  if (const Status s = CheckWeightsFit(*info, options); !s.ok()) return s;
+  Result<std::shared_ptr<const Model>> model =
+      Model::Load(options.model, options.weight_dtype, options.quantize, &impl->exec->threads());
+  if (!model.ok()) return model.status();
+  Result<std::vector<TokenId>> end_ids = EndIds(options.model, (*model)->config(), *tokenizer);
+  if (!end_ids.ok()) return end_ids.status();
   auto methods = std::make_shared<const MethodSet>(options.attention, (*model)->shape().layers);
   const std::vector<std::string> reasons = methods->Unsupported((*model)->shape());
   if (!reasons.empty()) {
@@ -177,7 +210,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
                    .kv_dtype = impl->options.kv_dtype,
                    .rope = RopeOf(impl->model->config(), impl->options),
                    .chunk_size = impl->options.chunk_size,
-                   .end_ids = EndIds(impl->options.model, impl->model->config(), *impl->tokenizer),
+                   .end_ids = std::move(*end_ids),
                    .model_name = NameOf(impl->options.model),
                    .native_context = impl->info.native_context};
   for (const std::string& note : impl->info.notes) impl->Log(LogLevel::kInfo, note);

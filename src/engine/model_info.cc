@@ -132,10 +132,15 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   NoteTensors(check.missing, "missing: the model cannot be run", info.notes);
   NoteTensors(check.unused, "not used by this architecture", info.notes);
   std::set<std::string> dtypes;
+  int64_t refused = 0;
+  std::string first_refused;
   for (const std::string& name : files->tensors->names()) {
+    if (IsIgnoredTensor(name)) continue;  // frequencies
     const Result<WeightView> tensor = files->tensors->Find(name);
-    // A type that is not computed with is not needed, nor are frequencies.
-    if (!tensor.ok() || IsIgnoredTensor(name)) continue;
+    if (!tensor.ok()) {
+      if (refused++ == 0) first_refused = tensor.status().message();
+      continue;
+    }
     dtypes.insert(std::string(WeightTypeName(tensor->type)));
     info.parameters += tensor->n_elements();
     info.file_bytes += tensor->data.size();
@@ -147,6 +152,10 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
     info.quantized_bytes += tensor->data.size();
   }
   info.dtypes.assign(dtypes.begin(), dtypes.end());
+  if (refused > 0) {
+    info.notes.push_back(
+        fmt::format("{} tensors cannot be read and are not counted: {}", refused, first_refused));
+  }
   return info;
 }
 

@@ -10,13 +10,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "quarry/attention_names.h"
+
 namespace quarry::eval {
 namespace {
 
 template <typename T>
 std::string Show(const T& value) {
   if constexpr (std::is_enum_v<T>) {
-    return fmt::to_string(static_cast<int>(value));
+    return std::string(NameOf(value));
   } else if constexpr (std::is_same_v<T, bool>) {
     return value ? "yes" : "no";
   } else if constexpr (requires { value.has_value(); }) {
@@ -38,6 +40,8 @@ template <typename Config>
 std::string Parameters(const Config& config) {
   const Config defaults;
   std::vector<std::string> parts;
+  bool lines_given = true;  // minference: a pattern file gives lines, automatically coverage does
+  if constexpr (requires { config.patterns; }) lines_given = !config.pattern_file.empty();
   QUARRY_SHOW(n_init, true)
   QUARRY_SHOW(n_local, true)
   QUARRY_SHOW(block_size, true)
@@ -71,12 +75,12 @@ std::string Parameters(const Config& config) {
   QUARRY_SHOW(pattern_file, false)
   QUARRY_SHOW(ratio, false)
   QUARRY_SHOW(automatic, false)
-  QUARRY_SHOW(coverage, false)
+  QUARRY_SHOW(coverage, !lines_given)
   QUARRY_SHOW(starting_layer, false)
   QUARRY_SHOW(n_last, false)
   QUARRY_SHOW(top_k, false)
-  QUARRY_SHOW(vertical_size, true)
-  QUARRY_SHOW(slash_size, true)
+  QUARRY_SHOW(vertical_size, lines_given)
+  QUARRY_SHOW(slash_size, lines_given)
   (void)defaults;
   return fmt::format("{}", fmt::join(parts, " "));
 }
@@ -100,9 +104,9 @@ std::string DescribeParameters(const AttentionSetup& setup) {
   std::string text = Parameters(setup.methods);
   for (const LayerRange& range : setup.layers) {
     const std::string own = Parameters(range.methods);
-    if (own.empty()) continue;
-    text +=
-        fmt::format("{}layers {}-{}: {}", text.empty() ? "" : "; ", range.first, range.last, own);
+    text += fmt::format("{}layers {}-{}: {}{}{}", text.empty() ? "" : "; ", range.first, range.last,
+                        Describe(AttentionSetup(range.methods.prefill, range.methods.decode)),
+                        own.empty() ? "" : " ", own);
   }
   return text;
 }

@@ -4,28 +4,18 @@
 
 #include <fmt/format.h>
 
+#include "quarry/attention_names.h"
+
 #include "format/run_config.h"
 
 namespace quarry {
 namespace {
 
-// In the order of the enums.
-constexpr std::string_view kCachePolicies[] = {"lru", "lru-s", "fifo"};
-constexpr std::string_view kMasks[] = {"reference", "strict"};
-constexpr std::string_view kQuestionModes[] = {"reference", "strict"};
-constexpr std::string_view kSimilarities[] = {"dot",          "cosine",  "l2",     "normalized_l2",
-                                              "dot_minus_l2", "angular", "pearson"};
-constexpr std::string_view kQuestSelections[] = {"kernel", "eval"};
-constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max"};
-
-constexpr std::string_view kFlexRules[] = {"reference", "coverage"};
-
 using Notes = std::vector<std::string>;
 
 template <typename Enum>
-Enum ReadEnum(YamlReader& in, std::string_view key, std::span<const std::string_view> names,
-              Enum fallback) {
-  return static_cast<Enum>(in.OneOf(key, names, static_cast<size_t>(fallback)));
+Enum ReadEnum(YamlReader& in, std::string_view key, Enum fallback) {
+  return static_cast<Enum>(in.OneOf(key, NamesOf(fallback), static_cast<size_t>(fallback)));
 }
 
 template <typename Config>
@@ -49,15 +39,15 @@ void ReadMemory(YamlReader& in, std::string_view method, InfLlmConfig& c, Notes&
   c.exc_block_size = in.Int("exc_block_size", method);
   c.repr_topk = in.IntOr("repr_topk", 1);
   c.perhead = in.BoolOr("perhead", false);
-  c.mask = ReadEnum(in, "mask", kMasks, c.mask);
-  c.cache_strategy = ReadEnum(in, "cache_strategy", kCachePolicies, CachePolicy::kLru);
+  c.mask = ReadEnum(in, "mask", c.mask);
+  c.cache_strategy = ReadEnum(in, "cache_strategy", CachePolicy::kLru);
   ReadGrowth(in, c);
   if (in.Has("score_decay")) {
     c.score_decay = in.NumberOr("score_decay", 0);
     if (c.cache_strategy != CachePolicy::kLruS) {
       c.score_decay.reset();
       notes.push_back(fmt::format("model.score_decay: not used by cache_strategy {}",
-                                  kCachePolicies[static_cast<size_t>(c.cache_strategy)]));
+                                  NameOf(c.cache_strategy)));
     }
   }
   if (in.ok() && c.max_cached_block >= 1 && c.max_cached_block < c.topk) {
@@ -78,8 +68,8 @@ void ReadMethod(YamlReader& in, InfLlmConfig& c, Notes& notes) {
 void ReadMethod(YamlReader& in, QLlmConfig& c, Notes& notes) {
   ReadMemory(in, QLlmConfig::kName, c, notes);
   c.question_weight = in.Number("question_weight", QLlmConfig::kName);
-  c.question_mode = ReadEnum(in, "question_mode", kQuestionModes, c.question_mode);
-  c.block_similarity = ReadEnum(in, "block_similarity", kSimilarities, c.block_similarity);
+  c.question_mode = ReadEnum(in, "question_mode", c.question_mode);
+  c.block_similarity = ReadEnum(in, "block_similarity", c.block_similarity);
 }
 void ReadMethod(YamlReader& in, InfQuestConfig& c, Notes&) {
   c.n_init = in.Int("n_init", c.kName);
@@ -88,15 +78,15 @@ void ReadMethod(YamlReader& in, InfQuestConfig& c, Notes&) {
   c.read_budget = in.IntOr("read_budget", c.read_budget);
   c.answer_budget = in.IntOr("answer_budget", c.answer_budget);
   c.exc_block_size = in.IntOr("exc_block_size", c.exc_block_size);
-  c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+  c.group_score = ReadEnum(in, "group_score", c.group_score);
   ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.page_size = in.IntOr("page_size", c.page_size);
   c.token_budget = in.IntOr("token_budget", c.token_budget);
   c.dense_layers = in.IntOr("dense_layers", c.dense_layers);
-  c.selection = ReadEnum(in, "selection", kQuestSelections, c.selection);
-  c.group_score = ReadEnum(in, "group_score", kQuestGroups, c.group_score);
+  c.selection = ReadEnum(in, "selection", c.selection);
+  c.group_score = ReadEnum(in, "group_score", c.group_score);
   ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {
@@ -131,7 +121,7 @@ void ReadMethod(YamlReader& in, FlexPrefillConfig& c, Notes&) {
   c.min_budget = in.IntOr("min_budget", c.min_budget);
   if (in.Has("max_budget")) c.max_budget = in.IntOr("max_budget", 0);
   c.block_size = in.IntOr("block_size", c.block_size);
-  c.selection = ReadEnum(in, "selection", kFlexRules, c.selection);
+  c.selection = ReadEnum(in, "selection", c.selection);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "quarry/attention_names.h"
 #include "quarry/config.h"
 
 namespace quarry {
@@ -21,7 +22,7 @@ std::string Keys(const InfLlmConfig& c) {
              "  block_size: {}\n  topk: {}\n  repr_topk: {}\n  exc_block_size: {}\n"
              "  max_cached_block: {}\n  mask: {}\n",
              c.block_size, c.topk, c.repr_topk, c.exc_block_size, c.max_cached_block,
-             c.mask == WindowMask::kStrict ? "strict" : "reference");
+             NameOf(c.mask));
 }
 std::string Keys(const QLlmConfig& c) {
   return Keys(static_cast<const InfLlmConfig&>(c)) +
@@ -34,13 +35,10 @@ std::string Keys(const InfQuestConfig& c) {
              c.page_size, c.read_budget, c.answer_budget, c.exc_block_size);
 }
 std::string Keys(const QuestConfig& c) {
-  constexpr std::string_view kGroups[] = {"per-head", "mean", "max"};
   return fmt::format(
       "  page_size: {}\n  token_budget: {}\n  dense_layers: {}\n  selection: {}\n"
       "  group_score: {}\n",
-      c.page_size, c.token_budget, c.dense_layers,
-      c.selection == QuestSelection::kEval ? "eval" : "kernel",
-      kGroups[static_cast<size_t>(c.group_score)]);
+      c.page_size, c.token_budget, c.dense_layers, NameOf(c.selection), NameOf(c.group_score));
 }
 std::string Keys(const H2oConfig& c) {
   return fmt::format("  heavy_size: {}\n  recent_size: {}\n", c.heavy_size, c.recent_size);
@@ -102,13 +100,18 @@ MethodChoice ChooseMethods(int64_t tokens, int64_t native_context) {
     return {InfQuestConfig::kName, InfQuestConfig::kName, "longer than the model was trained for"};
   }
   if (tokens <= kShort) return {DenseConfig::kName, DenseConfig::kName, "short"};
-  return {FlexPrefillConfig::kName, QuestConfig::kName, "long, within the trained length"};
+  return {MInferenceConfig::kName, QuestConfig::kName, "long, within the trained length"};
 }
 
-int64_t SuggestChunkSize(const PhaseMethods& methods) {
-  const bool estimates = std::holds_alternative<MInferenceConfig>(methods.prefill) ||
-                         std::holds_alternative<FlexPrefillConfig>(methods.prefill);
-  return estimates ? 8192 : 512;
+int64_t SuggestChunkSize(const AttentionSetup& setup) {
+  const auto estimates = [](const PhaseMethods& m) {
+    return std::holds_alternative<MInferenceConfig>(m.prefill) ||
+           std::holds_alternative<FlexPrefillConfig>(m.prefill);
+  };
+  const bool any = estimates(setup.methods) ||
+                   std::any_of(setup.layers.begin(), setup.layers.end(),
+                               [&](const LayerRange& range) { return estimates(range.methods); });
+  return any ? 8192 : 512;
 }
 
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,

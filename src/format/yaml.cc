@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/nearest_name.h"
 #include "base/quoted.h"
 
 namespace quarry {
@@ -103,8 +104,14 @@ bool YamlReader::Require(std::string_view key, std::string_view must, std::strin
   if (Get(key) != nullptr) {
     Reject(key, must);
   } else {
+    std::string slip;  // a key that it may be but for one or two letters
+    for (const YamlEntry* entry : Unread()) {
+      const int edits = EditDistance(entry->key, key);
+      if (edits <= 2 && 2 * edits < static_cast<int>(key.size()))
+        slip = fmt::format("; is \"{}\" it?", entry->key);
+    }
     Fail(InvalidArgument(
-        fmt::format("{} is missing, required by {}, {}", Name(key), needed_by, must)));
+        fmt::format("{} is missing, required by {}, {}{}", Name(key), needed_by, must, slip)));
   }
   return false;
 }
