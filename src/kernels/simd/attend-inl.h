@@ -89,9 +89,12 @@ HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* ou
   }
 }
 
-// Queries times the scale, [head_dim][R] for every R rows that a register tile takes at once.
+// Queries times the scale: for every R rows that a register tile takes at once
+// [head_dim / 8][R][8], so that one pointer reaches them all.
 class PackedQueries {
  public:
+  static constexpr int kBlock = 8;
+
   static int64_t ScratchFloats(int rows, int head_dim) {
     return (static_cast<int64_t>(rows) * head_dim + 15) / 16 * 16;  // what follows stays aligned
   }
@@ -101,8 +104,10 @@ class PackedQueries {
     for (int row = 0; row < a.rows; row += max_rows) {
       const int n = a.rows - row < max_rows ? a.rows - row : max_rows;
       const float* q = a.q + static_cast<int64_t>(row) * head_dim_;
-      for (int d = 0; d < head_dim_; ++d) {
-        for (int r = 0; r < n; ++r) *out++ = q[r * head_dim_ + d] * a.scale;
+      for (int d = 0; d < head_dim_; d += kBlock) {
+        for (int r = 0; r < n; ++r, out += kBlock) {
+          for (int i = 0; i < kBlock; ++i) out[i] = q[r * head_dim_ + d + i] * a.scale;
+        }
       }
     }
   }
@@ -161,16 +166,19 @@ struct F32Products {
     for (int r = 0; r < R; ++r) {
       for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
     }
-    for (int d = 0; d < head_dim_; ++d) {
-      VecF k[kVecs];
-      for (int v = 0; v < kVecs; ++v) {
-        k[v] = LoadF(static_cast<const float*>(keys[v / kPanelVecs]) + d * kPanelTokens +
-                     v % kPanelVecs * kLanes);
+    for (int block = 0; block < head_dim_; block += PackedQueries::kBlock) {
+      for (int i = 0; i < PackedQueries::kBlock; ++i) {
+        VecF k[kVecs];
+        for (int v = 0; v < kVecs; ++v) {
+          k[v] = LoadF(static_cast<const float*>(keys[v / kPanelVecs]) +
+                       (block + i) * kPanelTokens + v % kPanelVecs * kLanes);
+        }
+        for (int r = 0; r < R; ++r) {
+          const VecF qv = Splat(q[r * PackedQueries::kBlock + i]);
+          for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
+        }
       }
-      for (int r = 0; r < R; ++r) {
-        const VecF qv = Splat(q[d * R + r]);
-        for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
-      }
+      q += R * PackedQueries::kBlock;
     }
     for (int r = 0; r < R; ++r) {
       for (int v = 0; v < kVecs; ++v) StoreF(sum[r][v], scores + r * kTileTokens + v * kLanes);
