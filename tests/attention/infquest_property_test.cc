@@ -17,7 +17,7 @@ namespace {
 struct Case {
   Case(uint64_t seed, const kernels::KernelTable& set)
       : rng(seed), dtype(static_cast<DType>(seed % 3)), kernels(set) {
-    inputs = RandomInputs(rng, RandomShape(rng, 128), 120 + static_cast<int>(rng.Below(180)));
+    inputs = RandomInputs(rng, RandomShape(rng), 120 + static_cast<int>(rng.Below(180)));
     calls = RandomCalls(rng, inputs.tokens, 60);
     config.n_init = static_cast<int64_t>(rng.Below(20));
     config.n_local = 16 + static_cast<int64_t>(rng.Below(40));

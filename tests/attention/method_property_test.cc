@@ -18,7 +18,7 @@ using reference::InfLlmOptions;
 struct Text {
   Text(uint64_t seed, const kernels::KernelTable& set, int least, int most)
       : rng(seed), dtype(static_cast<DType>(seed % 4)), kernels(set) {
-    const ModelShape shape = RandomShape(rng, 96);
+    const ModelShape shape = RandomShape(rng);
     inputs = RandomInputs(
         rng, shape, least + static_cast<int>(rng.Below(static_cast<uint64_t>(most - least + 1))));
     calls = RandomCalls(rng, inputs.tokens, 60);

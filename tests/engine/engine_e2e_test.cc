@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quarry/config.h"
 #include "quarry/engine.h"
 #include "quarry/prompt.h"
 
@@ -47,35 +48,57 @@ GenerateRequest Ask(const Engine& engine, const std::string& key, int filler) {
   return request;
 }
 
+// Submits all requests at once; their texts.
+std::vector<std::string> SideBySide(Engine& engine, std::vector<GenerateRequest> requests) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> texts(requests.size());
+  size_t done = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Result<RequestId> id = engine.Submit(
+        std::move(requests[i]),
+        {.on_progress = {}, .on_text = {}, .on_done = [&, i](const GenerateResult& r) {
+           std::lock_guard lock(mutex);
+           texts[i] = r.status.ok() ? r.text : r.status.message();
+           ++done;
+           changed.notify_all();
+         }});
+    EXPECT_TRUE(id.ok());
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return done == texts.size(); });
+  return texts;
+}
+
 TEST(Engine, RequestsSideBySideAnswerAsAlone) {
   const auto engine = Open();
   const std::vector<std::string> keys = {"53817", "90210", "11235", "40404"};
   std::vector<std::string> alone;
+  std::vector<GenerateRequest> requests;
   for (size_t i = 0; i < keys.size(); ++i) {
-    alone.push_back(engine->Generate(Ask(*engine, keys[i], 8 * static_cast<int>(i))).text);
+    const GenerateRequest request = Ask(*engine, keys[i], 8 * static_cast<int>(i));
+    alone.push_back(engine->Generate(request).text);
     EXPECT_EQ(alone.back(), keys[i]);
+    requests.push_back(request);
   }
+  EXPECT_EQ(SideBySide(*engine, requests), alone);
+}
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<GenerateResult> results(keys.size());
-  size_t done = 0;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    const Result<RequestId> id = engine->Submit(
-        Ask(*engine, keys[i], 8 * static_cast<int>(i)),
-        {.on_progress = {}, .on_text = {}, .on_done = [&, i](const GenerateResult& r) {
-           std::lock_guard lock(mutex);
-           results[i] = r;
-           ++done;
-           changed.notify_all();
-         }});
-    ASSERT_TRUE(id.ok());
-  }
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return done == keys.size(); });
-  for (size_t i = 0; i < keys.size(); ++i) {
-    EXPECT_TRUE(results[i].status.ok());
-    EXPECT_EQ(results[i].text, alone[i]);
+TEST(Engine, RequestsSideBySideAnswerAsAloneWithEveryMethod) {
+  for (std::string_view name : MethodNames()) {
+    EngineOptions options = Options();
+    options.attention = SuggestAttentionConfig(*DefaultAttentionConfig(name), 256);
+    const auto engine = Open(options);
+    std::vector<GenerateRequest> requests;
+    std::vector<std::string> alone;
+    for (int filler : {10, 40, 0}) {
+      GenerateRequest request = Ask(*engine, "53817", filler);
+      request.question = {4, 20};
+      request.ignore_eos = true;
+      alone.push_back(engine->Generate(request).text);
+      requests.push_back(request);
+    }
+    EXPECT_EQ(SideBySide(*engine, requests), alone) << name;
   }
 }
 

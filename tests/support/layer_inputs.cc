@@ -66,7 +66,7 @@ LayerInputs RandomInputs(Rng& rng, const ModelShape& shape, int tokens, double s
 
 ModelShape RandomShape(Rng& rng, int max_head_dim) {
   constexpr int kHeads[] = {1, 2, 4, 6, 8};
-  constexpr int kDims[] = {8, 16, 24, 32, 40, 64, 80, 96, 128};
+  constexpr int kDims[] = {8, 16, 24, 32, 40, 64, 80, 96, 128, 160, 192, 256};
   const int heads = kHeads[rng.Below(std::size(kHeads))];
   int kv_heads = 0;
   do {

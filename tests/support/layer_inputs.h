@@ -36,7 +36,7 @@ struct LayerInputs {
 LayerInputs RandomInputs(Rng& rng, const ModelShape& shape, int tokens, double scale = 1.5);
 
 // A shape with the heads, groups and head dimensions that models have, some odd ones among them.
-ModelShape RandomShape(Rng& rng, int max_head_dim = 128);
+ModelShape RandomShape(Rng& rng, int max_head_dim = 256);
 
 // `tokens` cut into calls of 1 to `longest` tokens; every so often a run of single tokens.
 std::vector<int> RandomCalls(Rng& rng, int tokens, int longest);
