@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <new>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -13,9 +14,12 @@
 #include "quarry/prompt.h"
 
 #include "attention/methods/pattern_search.h"
+#include "base/file.h"
+#include "base/quoted.h"
 #include "base/rng.h"
 #include "kernels/dispatch.h"
 #include "model/model.h"
+#include "model/model_files.h"
 #include "ops/rope_frequencies.h"
 
 namespace quarry {
@@ -67,6 +71,45 @@ Result<PatternTable> Resume(const std::string& path, const ModelInfo& info) {
   return found;
 }
 
+// What a search is of, as lines of "name value", in a file beside the output while layers are
+// missing: the original's format of the output has no place for it.
+constexpr uint64_t kMaxNoteBytes = 4096;
+
+std::string NotePath(const std::string& output) { return output + ".search"; }
+
+Result<std::string> NoteOf(const PatternSearchOptions& o, int64_t tokens) {
+  const Result<ModelFiles> files = OpenModelFiles(o.model);
+  if (!files.ok()) return files.status();
+  const Result<WeightView> view = files->tensors->Find(files->names.embeddings);
+  if (!view.ok()) return view.status();
+  // FNV-1a of the first embeddings tells models of one shape apart.
+  uint64_t hash = 14695981039346656037u;
+  for (std::byte b : view->data.first(std::min<size_t>(view->data.size(), size_t{64} << 10))) {
+    hash = (hash ^ static_cast<uint64_t>(b)) * 1099511628211u;
+  }
+  return fmt::format("model {:016x}\ntokens {}\nobjective {}\nkeep_patterns {}\nseed {}\n", hash,
+                     tokens, o.objective == SearchObjective::kOutput ? "output" : "recall",
+                     o.keep_patterns ? "yes" : "no", o.seed);
+}
+
+// That a search that was begun goes on as it was; nobody knows of layers without a note.
+Status CheckNote(const std::string& output, const std::string& note) {
+  const std::string path = NotePath(output);
+  if (!std::filesystem::exists(path)) return OkStatus();
+  const Result<std::string> before = ReadFile(path, kMaxNoteBytes);
+  if (!before.ok()) return before.status();
+  std::istringstream had_lines(*before), has_lines(note);
+  for (std::string had, has; std::getline(has_lines, has);) {
+    std::getline(had_lines, had);
+    if (had == has) continue;
+    return InvalidArgument(fmt::format(
+        "{} was begun with \"{}\", this search has \"{}\": go on as it was, or give another output "
+        "file",
+        output, OneLine(had), has));
+  }
+  return OkStatus();
+}
+
 // Exactly `n` tokens: the middle of a prompt that is a little too long is left out.
 Result<std::vector<TokenId>> PromptOf(const Tokenizer& tokenizer, uint64_t seed, int64_t n) {
   for (int64_t records = 16;; records *= 2) {
@@ -92,6 +135,11 @@ Result<PatternTable> Search(const PatternSearchOptions& o) {
   const int64_t n = o.tokens != 0
                         ? o.tokens
                         : std::max(kLeastTokens, std::min(kPromptTokens, info->native_context));
+  const Result<std::string> note = NoteOf(o, n);
+  if (!note.ok()) return note.status();
+  if (!table->layers.empty()) {
+    if (const Status s = CheckNote(o.output, *note); !s.ok()) return s;
+  }
   const Result<std::vector<TokenId>> prompt = PromptOf(*tokenizer, o.seed, n);
   if (!prompt.ok()) return prompt.status();
   for (TokenId id : *prompt) {
@@ -117,6 +165,13 @@ Result<PatternTable> Search(const PatternSearchOptions& o) {
   search.on_layer = [&](int, std::map<int, HeadPattern> heads) {
     table->layers.push_back(std::move(heads));
     written = WritePatternTable(o.output, *table);
+    if (written.ok() && table->layers.size() == 1) {
+      written = WriteFileAtomically(NotePath(o.output), *note);
+    }
+    if (static_cast<int64_t>(table->layers.size()) == info->layers) {
+      std::error_code none;
+      std::filesystem::remove(NotePath(o.output), none);
+    }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
     if (o.on_progress) {
       o.on_progress({static_cast<int64_t>(table->layers.size()), info->layers, passed.count()});

@@ -58,6 +58,14 @@ TEST(SearchCommand, GoesOnBehindTheLastLayer) {
   const auto want = table->layers;
   table->layers.resize(2);
   ASSERT_TRUE(WritePatternTable(part, *table).ok());
+  const std::string note = part.string() + ".search";
+  ASSERT_TRUE(WriteFileAtomically(note, "model 0123456789abcdef\n").ok());
+  const ProcessResult other = Quarry(Search(part));
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_NE(other.err.find("was begun with \"model 0123456789abcdef\""), std::string::npos)
+      << other.err;
+  std::filesystem::remove(note);
+
   const ProcessResult r = Quarry(Search(part));
   ASSERT_EQ(r.exit_code, 0) << r.err;
   EXPECT_EQ(ReadPatternTable(part)->layers, want);
