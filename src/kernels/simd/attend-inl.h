@@ -90,10 +90,10 @@ HWY_INLINE void WidenValues(DType type, const void* panel, int stride, float* ou
 }
 
 // Queries times the scale: for every R rows that a register tile takes at once
-// [head_dim / 8][R][8], so that one pointer reaches them all.
+// [head_dim / 4][R][4], so that one pointer reaches them all.
 class PackedQueries {
  public:
-  static constexpr int kBlock = 8;
+  static constexpr int kBlock = 4;  // divides head_dim
 
   static int64_t ScratchFloats(int rows, int head_dim) {
     return (static_cast<int64_t>(rows) * head_dim + 15) / 16 * 16;  // what follows stays aligned

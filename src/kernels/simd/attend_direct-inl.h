@@ -30,8 +30,7 @@ class DirectProducts {
   template <int R, int P>
   HWY_INLINE void Scores(int row, const Tile& tile, int first, float* scores) const {
     constexpr int kVecs = P * kPanelVecs;
-    constexpr int kStep = 4;  // channels between prefetches; head_dim is a multiple of it
-    constexpr int kBlock = PackedQueries::kBlock;
+    constexpr int kStep = PackedQueries::kBlock;  // channels between prefetches
     const void* const* keys = tile.keys + first;
     const float* q = q_.Row(row);
     const int block_size = kType == DType::kI8 ? kScaleBlock : head_dim_;
@@ -53,10 +52,11 @@ class DirectProducts {
                 Load(keys[v / kPanelVecs], kPanelTokens, d - i % 2, i % 2, v % kPanelVecs * kLanes);
           }
           for (int r = 0; r < R; ++r) {
-            const VecF qv = Splat(q[step / kBlock * kBlock * R + r * kBlock + step % kBlock + i]);
+            const VecF qv = Splat(q[r * kStep + i]);
             for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(qv, k[v], sum[r][v]);
           }
         }
+        q += R * kStep;
       }
       for (int v = 0; v < kVecs; ++v) {
         if constexpr (kType == DType::kI8) {
