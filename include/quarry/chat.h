@@ -1,6 +1,6 @@
 // Chat templates: from a conversation to the text that a model continues.
 //
-// A template is Jinja as transformers runs it; docs/chat-templates.md says exactly what. Templates
+// A template is Jinja as transformers runs it; docs/models.md says what is left out. Templates
 // and conversations are hostile input: whatever they hold, rendering ends within seconds with text
 // or with a Status.
 #pragma once

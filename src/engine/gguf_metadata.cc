@@ -63,6 +63,12 @@ Status WriteRope(const HfConfig& c, const std::string& prefix, GgufBuilder& out,
       number("scaling.attn_factor", rope.magnitude / usual);
       number("scaling.yarn_beta_fast", rope.beta_fast);
       number("scaling.yarn_beta_slow", rope.beta_slow);
+      if (rope.beta_fast != 32 || rope.beta_slow != 1) {
+        notes.push_back(
+            fmt::format("YaRN's beta_fast {:g} and beta_slow {:g} are not llama.cpp's 32 "
+                        "and 1, which it may use instead",
+                        rope.beta_fast, rope.beta_slow));
+      }
       if (!rope.truncate) {
         notes.emplace_back("rope_scaling.truncate is false, which a GGUF file cannot say");
       }
@@ -104,7 +110,13 @@ Status WriteGgufMetadata(const HfConfig& c, WeightType type, GgufBuilder& out,
   number("attention.layer_norm_rms_epsilon", c.rms_norm_eps);
   const int64_t window =
       c.windows.empty() ? 0 : *std::max_element(c.windows.begin(), c.windows.end());
-  if (window > 0 && c.family == ModelFamily::kPhi3) count("attention.sliding_window", window);
+  if (window > 0 && c.family == ModelFamily::kPhi3) {
+    count("attention.sliding_window", window);
+    notes.push_back(
+        fmt::format("llama.cpp does not apply the sliding window of {} tokens as Quarry "
+                    "does: texts longer than it may be continued differently",
+                    window));
+  }
   if (window > 0 && c.family != ModelFamily::kPhi3) {
     notes.push_back(fmt::format(
         "the model's sliding window of {} tokens is left out: a GGUF file of {} has none", window,

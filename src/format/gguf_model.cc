@@ -1,6 +1,8 @@
 // Models in several GGUF files.
 
 #include <algorithm>
+#include <fstream>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -21,7 +23,14 @@ std::optional<std::string> StemOfParts(const std::string& file, int64_t part, in
 
 }  // namespace
 
-bool IsGgufPath(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
+bool IsGgufPath(const std::filesystem::path& path) {
+  if (path.extension() == ".gguf") return true;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  char magic[4] = {};
+  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
+  return std::string_view(magic, sizeof magic) == "GGUF";
+}
 
 Result<GgufModel> GgufModel::Open(const std::filesystem::path& path, const GgufLimits& limits) {
   Result<GgufFile> first = GgufFile::Open(path, limits);

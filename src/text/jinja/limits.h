@@ -22,6 +22,7 @@ struct Limits {
 
 // Python's own bounds that templates can meet.
 constexpr int64_t kMaxRange = 100'000;  // items of range() in a sandbox
+constexpr size_t kMaxArguments = 255;   // named ones of a call, parameters of a macro
 constexpr size_t kMaxIntDigits = 4300;  // decimal digits of an integer
 
 }  // namespace quarry::jinja

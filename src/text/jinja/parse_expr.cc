@@ -453,6 +453,9 @@ CallArgs Parser::Arguments() {
       ensure(args.star_star == nullptr);
       std::string name = Next().text;
       Next();
+      if (args.keyword.size() >= kMaxArguments) {
+        Fail(fmt::format("more than {} keyword arguments", kMaxArguments), line);
+      }
       for (const auto& [given, value] : args.keyword) {
         if (given == name) Fail(fmt::format("keyword argument repeated: {}", name), line);
       }

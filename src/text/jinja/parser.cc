@@ -231,6 +231,9 @@ void Parser::Signature(MacroInfo& macro) {
     if (!macro.parameters.empty()) Expect(TokenKind::kComma);
     const int line = Current().line;
     const std::string name = NameTarget();
+    if (macro.parameters.size() >= kMaxArguments) {
+      Fail(fmt::format("more than {} parameters", kMaxArguments), line);
+    }
     for (const auto& other : macro.parameters) {
       if (other->name == name) {
         Fail(fmt::format("duplicate argument '{}' in function definition", name), line);

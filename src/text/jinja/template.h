@@ -2,7 +2,7 @@
 //
 // Follows Python's Jinja2 3.1.6 in the environment that transformers sets up: immutable sandbox,
 // trim_blocks, lstrip_blocks, loop controls, {% generation %}, tojson, raise_exception and
-// strftime_now. docs/chat-templates.md lists what is left out.
+// strftime_now. docs/models.md lists what is left out.
 #pragma once
 
 #include <memory>
