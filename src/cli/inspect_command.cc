@@ -13,6 +13,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/io.h"
+#include "cli/model_options.h"
 
 namespace quarry::cli {
 namespace {
@@ -49,13 +50,8 @@ int64_t MostTokens(uint64_t bytes, PlanOf plan_of) {
   return low;
 }
 
-std::optional<WeightType> QuantizeOf(const InspectOptions& o) {
-  if (o.quantize == "q8_0") return WeightType::kQ8_0;
-  if (o.quantize == "q4_0") return WeightType::kQ4_0;
-  return std::nullopt;
-}
-
-std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DType kv) {
+std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DType kv,
+                            std::optional<WeightType> quantize) {
   std::vector<Column> columns;
   const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (std::string_view name : MethodNames()) {
@@ -68,7 +64,7 @@ std::vector<Column> PlanAll(const ModelInfo& info, const InspectOptions& o, DTyp
       return PlanMemory(info, fitted,
                         {.tokens = tokens,
                          .weight_dtype = info.weight_dtype,
-                         .quantize = QuantizeOf(o),
+                         .quantize = quantize,
                          .kv_dtype = kv,
                          .chunk_size = SuggestChunkSize(fitted),
                          .threads = threads});
@@ -196,16 +192,16 @@ void PrintJson(const ModelInfo& m, const InspectOptions& o, const std::vector<Co
 int Inspect(InspectOptions o) {
   const Result<ModelInfo> info = InspectModel(o.model);
   if (!info.ok()) return Fail(info.status());
-  const DType kv = o.kv_dtype == "f32"    ? DType::kF32
-                   : o.kv_dtype == "bf16" ? DType::kBF16
-                   : o.kv_dtype == "int8" ? DType::kI8
-                                          : DType::kF16;
+  const Result<DType> kv = ParseKvDType(o.kv_dtype);
+  if (!kv.ok()) return Fail(kv.status());
+  const Result<std::optional<WeightType>> quantize = ParseQuantize(o.quantize);
+  if (!quantize.ok()) return Fail(quantize.status());
   if (o.contexts.empty()) {
     o.contexts = {info->native_context, 16 << 10, 128 << 10, 1 << 20};
     std::sort(o.contexts.begin(), o.contexts.end());
     o.contexts.erase(std::unique(o.contexts.begin(), o.contexts.end()), o.contexts.end());
   }
-  const std::vector<Column> columns = PlanAll(*info, o, kv);
+  const std::vector<Column> columns = PlanAll(*info, o, *kv, *quantize);
   Output out;
   if (o.json) {
     PrintJson(*info, o, columns, out);
@@ -226,10 +222,9 @@ void AddInspectCommand(CLI::App& app, int* exit_code) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
       ->allow_extra_args(false);
   c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32, int8")
-      ->check(CLI::IsMember({"f16", "bf16", "f32", "int8"}))
       ->capture_default_str();
-  c->add_option("--quantize", o->quantize, "weights as they would be quantised on loading")
-      ->check(CLI::IsMember({"q8_0", "q4_0"}));
+  c->add_option("--quantize", o->quantize,
+                "weights as quantised on loading would take: q8_0, q4_0");
   c->add_flag("--json", o->json, "print JSON");
   c->footer("Example:\n  quarry inspect models/needle-5m --context 1000000");
   c->callback([o, exit_code] { *exit_code = Inspect(*o); });

@@ -191,11 +191,9 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   e.tokenizer = setup.run.tokenizer_path;
   e.attention = setup.run.attention;
   e.weight_dtype = *weights;
-  if (o.quantize == "q8_0") e.quantize = WeightType::kQ8_0;
-  if (o.quantize == "q4_0") e.quantize = WeightType::kQ4_0;
-  if (!o.quantize.empty() && !e.quantize) {
-    return InvalidArgument(fmt::format("--quantize is {}, must be q8_0 or q4_0", o.quantize));
-  }
+  const Result<std::optional<WeightType>> quantize = ParseQuantize(o.quantize);
+  if (!quantize.ok()) return quantize.status();
+  e.quantize = *quantize;
   e.kv_dtype = kv->value_or(DType::kF16);
   e.fast_products = o.fast_products;
   e.threads = o.threads;
@@ -225,6 +223,13 @@ Result<DType> ParseKvDType(const std::string& name) {
   const Result<std::optional<DType>> type = DTypeOf("--kv-dtype", name, true);
   if (!type.ok()) return type.status();
   return type->value_or(DType::kF16);
+}
+
+Result<std::optional<WeightType>> ParseQuantize(const std::string& name) {
+  if (name.empty()) return std::optional<WeightType>();
+  if (name == "q8_0") return std::optional(WeightType::kQ8_0);
+  if (name == "q4_0") return std::optional(WeightType::kQ4_0);
+  return InvalidArgument(fmt::format("--quantize is {}, must be q8_0 or q4_0", name));
 }
 
 LogSink StandardErrorLog() {

@@ -51,6 +51,9 @@ Result<PhaseMethods> ResolveMethods(const ModelOptions& options, const ModelInfo
 // "f16", "bf16", "f32" or "int8", as --kv-dtype has it.
 Result<DType> ParseKvDType(const std::string& name);
 
+// "q8_0" or "q4_0", as --quantize has it; empty: none.
+Result<std::optional<WeightType>> ParseQuantize(const std::string& name);
+
 // Remarks on standard error, one line each.
 LogSink StandardErrorLog();
 
