@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/check.h"
 #include "tensor/quantize.h"
 
 namespace quarry {
@@ -11,6 +12,14 @@ using kernels::kGroupInputs;
 using kernels::LayoutOf;
 using kernels::QuantLayout;
 
+// n low halves of bytes, then their n high halves.
+void ReadNibbles(const uint8_t* bytes, int n, uint8_t* codes) {
+  for (int i = 0; i < n; ++i) {
+    codes[i] = bytes[i] & 15;
+    codes[n + i] = bytes[i] >> 4;
+  }
+}
+
 // The codes of one block, its offset not taken off (Q8_0: as an unsigned byte).
 void ReadCodes(WeightType type, const uint8_t* b, uint8_t* codes) {
   switch (type) {
@@ -19,38 +28,44 @@ void ReadCodes(WeightType type, const uint8_t* b, uint8_t* codes) {
       return;
     case WeightType::kQ4_0:
     case WeightType::kQ4_1:
+      return ReadNibbles(b + (type == WeightType::kQ4_1 ? 4 : 2), 16, codes);
     case WeightType::kQ5_0:
     case WeightType::kQ5_1: {
-      const bool minimum = LayoutOf(type).minimum, five = LayoutOf(type).bits == 5;
-      const uint8_t* at = b + (minimum ? 4 : 2);
-      uint32_t high = 0;
-      if (five) std::memcpy(&high, at, 4);
-      const uint8_t* qs = at + (five ? 4 : 0);
-      for (int e = 0; e < 16; ++e) {
-        codes[e] = static_cast<uint8_t>((qs[e] & 15) | (high >> e & 1) << 4);
-        codes[e + 16] = static_cast<uint8_t>(qs[e] >> 4 | (high >> (e + 16) & 1) << 4);
+      const uint8_t* at = b + (type == WeightType::kQ5_1 ? 4 : 2);
+      uint32_t high;
+      std::memcpy(&high, at, 4);
+      ReadNibbles(at + 4, 16, codes);
+      for (int e = 0; e < 32; e += 4) {
+        uint32_t four;
+        std::memcpy(&four, codes + e, 4);
+        // Four bits to the lowest bit of a byte each.
+        four |= ((high >> e & 15) * 0x00204081u & 0x01010101u) << 4;
+        std::memcpy(codes + e, &four, 4);
       }
       return;
     }
     case WeightType::kQ4_K:
+      for (int j = 0; j < 8; j += 2) ReadNibbles(b + 16 + 16 * j, 32, codes + 32 * j);
+      return;
     case WeightType::kQ5_K: {
-      const bool five = type == WeightType::kQ5_K;
-      const uint8_t* qh = b + 16;
-      const uint8_t* qs = qh + (five ? 32 : 0);
-      for (int e = 0; e < 256; ++e) {
-        const int j = e / 32, l = e % 32;
-        const uint8_t byte = qs[32 * (j / 2) + l];
-        const int high = five ? qh[l] >> j & 1 : 0;
-        codes[e] = static_cast<uint8_t>((j % 2 == 0 ? byte & 15 : byte >> 4) | high << 4);
+      const uint8_t* high = b + 16;
+      for (int j = 0; j < 8; j += 2) ReadNibbles(b + 48 + 16 * j, 32, codes + 32 * j);
+      for (int j = 0; j < 8; ++j) {
+        for (int l = 0; l < 32; ++l) {
+          codes[32 * j + l] |= static_cast<uint8_t>((high[l] >> j & 1) << 4);
+        }
       }
       return;
     }
     case WeightType::kQ6_K:
-      for (int e = 0; e < 256; ++e) {
-        const int h = e / 128, g = e % 128 / 32, l = e % 32;
-        const uint8_t byte = b[64 * h + 32 * (g % 2) + l];
-        const int high = b[128 + 32 * h + l] >> (2 * g) & 3;
-        codes[e] = static_cast<uint8_t>((g < 2 ? byte & 15 : byte >> 4) | high << 4);
+      for (int half = 0; half < 2; ++half, b += 64, codes += 128) {
+        const uint8_t* high = b + 128 - 32 * half;
+        ReadNibbles(b, 64, codes);
+        for (int g = 0; g < 4; ++g) {
+          for (int l = 0; l < 32; ++l) {
+            codes[32 * g + l] |= static_cast<uint8_t>((high[l] >> 2 * g & 3) << 4);
+          }
+        }
       }
       return;
     default:
@@ -79,39 +94,68 @@ void WriteHeader(WeightType type, const uint8_t* b, int slot, uint8_t* header) {
   }
 }
 
-void WriteCodes(int bits, const uint8_t* codes, int slot, uint8_t* group) {
-  for (int e = 0; e < kGroupInputs; ++e) {
-    const int chunk = e / 4, lane = 4 * slot + e % 4;
-    if (bits == 8) {
-      group[64 * chunk + lane] = codes[e];
-      continue;
+// Four codes at a time, a byte each: no bit leaves its byte.
+template <int kBits>
+void WriteCodes(const uint8_t* codes, int slot, uint8_t* group) {
+  constexpr int kChunks = kGroupInputs / 4;
+  uint32_t chunks[kChunks];
+  std::memcpy(chunks, codes, sizeof(chunks));
+  uint8_t* out = group + 4 * slot;
+  const auto write = [&](uint32_t word) {
+    std::memcpy(out, &word, 4);
+    out += 64;
+  };
+  if constexpr (kBits == 8) {
+    for (uint32_t chunk : chunks) write(chunk);
+    return;
+  }
+  if constexpr (kBits > 4) {
+    constexpr int kHighBits = kBits - 4, kChunksPerWord = 8 / kHighBits;
+    constexpr uint32_t kMask = 0x01010101u * ((1u << kHighBits) - 1);
+    for (int c = 0; c < kChunks; c += kChunksPerWord) {
+      uint32_t high = 0;
+      for (int i = 0; i < kChunksPerWord; ++i) {
+        high |= (chunks[c + i] >> 4 & kMask) << kHighBits * i;
+      }
+      write(high);
     }
-    const int high = codes[e] >> 4;
-    if (bits == 5) group[lane] = static_cast<uint8_t>(group[lane] | high << chunk);
-    if (bits == 6) {
-      uint8_t& byte = group[64 * (chunk / 4) + lane];
-      byte = static_cast<uint8_t>(byte | high << 2 * (chunk % 4));
-    }
-    uint8_t& byte = group[64 * (bits - 4) + 64 * (chunk / 2) + lane];
-    byte = static_cast<uint8_t>(byte | (codes[e] & 15) << 4 * (chunk % 2));
+  }
+  for (int c = 0; c < kChunks; c += 2) {
+    write((chunks[c] & 0x0f0f0f0fu) | (chunks[c + 1] & 0x0f0f0f0fu) << 4);
   }
 }
 
-}  // namespace
-
-void PackQuantRow(WeightType type, const std::byte* row, int64_t k, int slot, std::byte* strip) {
+template <int kBits>
+void PackRow(WeightType type, const uint8_t* b, int64_t k, int slot, uint8_t* out) {
   const QuantLayout layout = LayoutOf(type);
   const WeightBlock block = BlockOf(type);
-  const auto* b = reinterpret_cast<const uint8_t*>(row);
-  auto* out = reinterpret_cast<uint8_t*>(strip);
   for (int64_t i = 0; i < k; i += block.values, b += block.bytes) {
     uint8_t codes[256];
     ReadCodes(type, b, codes);
     WriteHeader(type, b, slot, out);
     out += layout.header_bytes;
     for (int g = 0; g < layout.super_groups; ++g, out += layout.group_bytes) {
-      WriteCodes(layout.bits, codes + kGroupInputs * g, slot, out);
+      WriteCodes<kBits>(codes + kGroupInputs * g, slot, out);
     }
+  }
+}
+
+}  // namespace
+
+void PackQuantRow(WeightType type, const std::byte* row, int64_t k, int slot, std::byte* strip) {
+  const auto* from = reinterpret_cast<const uint8_t*>(row);
+  auto* to = reinterpret_cast<uint8_t*>(strip);
+  switch (LayoutOf(type).bits) {
+    case 4:
+      return PackRow<4>(type, from, k, slot, to);
+    case 5:
+      return PackRow<5>(type, from, k, slot, to);
+    case 6:
+      return PackRow<6>(type, from, k, slot, to);
+    case 8:
+      return PackRow<8>(type, from, k, slot, to);
+    default:
+      QUARRY_CHECK(false, "not a quantised type");
   }
 }
 
