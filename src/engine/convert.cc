@@ -13,6 +13,7 @@
 #include "format/gguf_config.h"
 #include "format/gguf_write.h"
 #include "model/model_files.h"
+#include "model/weights.h"
 #include "tensor/quantize.h"
 #include "text/tokenizer_gguf.h"
 
@@ -46,6 +47,7 @@ class Converter {
     Result<ModelFiles> files = OpenModelFiles(options_.model);
     if (!files.ok()) return files.status();
     files_ = std::move(*files);
+    if (Status s = CheckShapes(files_); !s.ok()) return s.WithPrefix(options_.model.string());
     if (Status s = WriteGgufMetadata(files_.config, options_.type, builder_, notes_); !s.ok()) {
       return s.WithPrefix(options_.model.string());
     }
@@ -82,10 +84,6 @@ class Converter {
       notes_.push_back(fmt::format("{}: rows of {} values cannot be {}, written as {}", to, k,
                                    WeightTypeName(type), WeightTypeName(fitting)));
       type = fitting;
-    }
-    if (paired_head != 0 && view->shape[0] % paired_head != 0) {
-      return CorruptData(fmt::format("tensor {} has {} rows, must be a multiple of head_dim ({})",
-                                     from, view->shape[0], paired_head));
     }
     jobs_.push_back({from, {}, paired_head});
     return builder_.AddTensor(to, type, {view->shape.begin(), view->shape.end()});

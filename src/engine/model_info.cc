@@ -155,6 +155,10 @@ Result<ModelInfo> InspectModel(const std::filesystem::path& path) {
   if (refused > 0) {
     info.notes.push_back(
         fmt::format("{} tensors cannot be read and are not counted: {}", refused, first_refused));
+  } else if (check.missing.empty()) {
+    if (const Status s = CheckShapes(*files); !s.ok()) {
+      info.notes.push_back(fmt::format("{}: the model cannot be run", s.message()));
+    }
   }
   return info;
 }

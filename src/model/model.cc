@@ -67,7 +67,7 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& pa
   const Result<ModelFiles> files = OpenModelFiles(path);
   if (!files.ok()) return files.status();
   const HfConfig& c = files->config;
-  if (const Status s = CheckDecoder(c); !s.ok()) return s;
+  if (const Status s = CheckDecoder(c); !s.ok()) return s.WithPrefix(path.string());
 
   auto model = std::shared_ptr<Model>(new Model());
   model->shape_ = {static_cast<int>(c.n_layers), static_cast<int>(c.n_heads),
@@ -77,7 +77,7 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::filesystem::path& pa
       LoadWeights(*files, {.dtype = model->dtype_,
                            .quantize = quantize.value_or(WeightType::kF32),
                            .threads = threads});
-  if (!weights.ok()) return weights.status();
+  if (!weights.ok()) return weights.status().WithPrefix(path.string());
   model->weights_ = std::move(*weights);
   model->config_ = c;
   return std::shared_ptr<const Model>(std::move(model));

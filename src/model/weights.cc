@@ -69,39 +69,78 @@ PackedMatrix PackOne(const Parts& parts, int64_t k, const PackTarget& target) {
   return packed;
 }
 
-LayerWeights LoadLayer(TensorReader& reader, const LayerNames& names, const HfConfig& c,
-                       const PackTarget& target) {
+// A layer's tensors as they lie in the file.
+struct LayerTensors {
+  std::vector<float> input_norm, q_norm, k_norm, attention_norm, mlp_input_norm, mlp_norm;
+  Parts qkv, o, mlp, down;
+};
+
+LayerTensors ReadLayer(TensorReader& reader, const LayerNames& names, const HfConfig& c) {
   const int64_t q_rows = c.n_heads * c.head_dim;
   const int64_t kv_rows = c.n_kv_heads * c.head_dim;
   const int64_t hidden = c.hidden_size, inner = c.intermediate_size;
-  const std::vector<int64_t> order = ChannelOrder(c.rope, c.head_dim);
-  LayerWeights w;
-  w.input_norm = reader.Vector(names.input_norm, hidden);
-  const Parts qkv = ReadParts(reader,
-                              {{names.q, names.k, names.v},
-                               {names.q_bias, names.k_bias, names.v_bias},
-                               names.qkv,
-                               names.qkv_bias},
-                              {q_rows, kv_rows, kv_rows}, hidden);
-  w.q_norm = OrderHeads(reader.Vector(names.q_norm, c.head_dim), order);
-  w.k_norm = OrderHeads(reader.Vector(names.k_norm, c.head_dim), order);
-  const Parts o = ReadParts(reader, {{names.o}, {names.o_bias}, "", ""}, {hidden}, q_rows);
-  w.attention_norm = reader.Vector(names.attention_norm, hidden);
-  w.mlp_input_norm = reader.Vector(names.mlp_input_norm, hidden);
-  const Parts mlp = ReadParts(
+  LayerTensors t;
+  t.input_norm = reader.Vector(names.input_norm, hidden);
+  t.qkv = ReadParts(reader,
+                    {{names.q, names.k, names.v},
+                     {names.q_bias, names.k_bias, names.v_bias},
+                     names.qkv,
+                     names.qkv_bias},
+                    {q_rows, kv_rows, kv_rows}, hidden);
+  t.q_norm = reader.Vector(names.q_norm, c.head_dim);
+  t.k_norm = reader.Vector(names.k_norm, c.head_dim);
+  t.o = ReadParts(reader, {{names.o}, {names.o_bias}, "", ""}, {hidden}, q_rows);
+  t.attention_norm = reader.Vector(names.attention_norm, hidden);
+  t.mlp_input_norm = reader.Vector(names.mlp_input_norm, hidden);
+  t.mlp = ReadParts(
       reader,
       {{names.gate, names.up}, {names.gate_bias, names.up_bias}, names.gate_up, names.gate_up_bias},
       {inner, inner}, hidden);
-  const Parts down = ReadParts(reader, {{names.down}, {names.down_bias}, "", ""}, {hidden}, inner);
-  w.mlp_norm = reader.Vector(names.mlp_norm, hidden);
-  if (!reader.status().ok()) return w;
+  t.down = ReadParts(reader, {{names.down}, {names.down_bias}, "", ""}, {hidden}, inner);
+  t.mlp_norm = reader.Vector(names.mlp_norm, hidden);
+  return t;
+}
 
-  w.qkv = PackQkv(qkv, hidden, order, target);
-  w.o = PackOne(o, q_rows, target);
-  w.gate_up = PackedMatrix::Interleave(mlp.rows[0], mlp.rows[1], hidden, target);
-  if (!mlp.bias.empty()) w.gate_up.SetInterleavedBias(mlp.bias[0], mlp.bias[1]);
-  w.down = PackOne(down, inner, target);
+LayerWeights PackLayer(LayerTensors t, const HfConfig& c, const PackTarget& target) {
+  const int64_t hidden = c.hidden_size;
+  const std::vector<int64_t> order = ChannelOrder(c.rope, c.head_dim);
+  LayerWeights w;
+  w.input_norm = std::move(t.input_norm);
+  w.qkv = PackQkv(std::move(t.qkv), hidden, order, target);
+  w.q_norm = OrderHeads(t.q_norm, order);
+  w.k_norm = OrderHeads(t.k_norm, order);
+  w.o = PackOne(t.o, c.n_heads * c.head_dim, target);
+  w.attention_norm = std::move(t.attention_norm);
+  w.mlp_input_norm = std::move(t.mlp_input_norm);
+  w.gate_up = PackedMatrix::Interleave(t.mlp.rows[0], t.mlp.rows[1], hidden, target);
+  if (!t.mlp.bias.empty()) w.gate_up.SetInterleavedBias(t.mlp.bias[0], t.mlp.bias[1]);
+  w.down = PackOne(t.down, c.intermediate_size, target);
+  w.mlp_norm = std::move(t.mlp_norm);
   return w;
+}
+
+struct ModelTensors {
+  WeightView embeddings;
+  std::vector<float> final_norm;
+  MatrixRows head;
+  std::vector<LayerTensors> layers;
+};
+
+Result<ModelTensors> ReadTensors(const ModelFiles& files) {
+  const HfConfig& config = files.config;
+  const ModelNames& names = files.names;
+  TensorReader reader(*files.tensors, config.architecture);
+  const int64_t vocab = config.vocab_size, hidden = config.hidden_size;
+  ModelTensors t;
+  t.embeddings = reader.Tensor(names.embeddings, {vocab, hidden});
+  t.final_norm = reader.Vector(names.final_norm, hidden);
+  const bool tied = config.tie_word_embeddings || !reader.Contains(names.lm_head);
+  t.head = reader.Rows(tied ? names.embeddings : names.lm_head, vocab, hidden);
+  for (const LayerNames& layer : names.layers) {
+    t.layers.push_back(ReadLayer(reader, layer, config));
+    if (!reader.status().ok()) return reader.status();
+  }
+  return t;
 }
 
 }  // namespace
@@ -129,27 +168,23 @@ DType HeldDType(const TensorSource& tensors) {
 }
 
 Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target) {
-  const HfConfig& config = files.config;
-  const ModelNames& names = files.names;
+  Result<ModelTensors> tensors = ReadTensors(files);
+  if (!tensors.ok()) return tensors.status();
   ModelWeights w;
   w.source = files.tensors;
-  TensorReader reader(*w.source, config.architecture);
-  const int64_t vocab = config.vocab_size, hidden = config.hidden_size;
-  w.embeddings = reader.Tensor(names.embeddings, {vocab, hidden});
-  w.final_norm = reader.Vector(names.final_norm, hidden);
-  const bool tied = config.tie_word_embeddings || !reader.Contains(names.lm_head);
-  const MatrixRows head[] = {reader.Rows(tied ? names.embeddings : names.lm_head, vocab, hidden)};
-  if (!reader.status().ok()) return reader.status();
+  w.embeddings = tensors->embeddings;
+  w.final_norm = std::move(tensors->final_norm);
   PackTarget head_target = target;
   if (IsQuantized(target.quantize)) head_target.quantize = WeightType::kQ8_0;
-  w.lm_head = PackedMatrix::Stack(head, hidden, head_target);
-  for (const LayerNames& layer : names.layers) {
-    w.layers.push_back(LoadLayer(reader, layer, config, target));
-    if (!reader.status().ok()) return reader.status();
+  w.lm_head = PackedMatrix::Stack({&tensors->head, 1}, files.config.hidden_size, head_target);
+  for (LayerTensors& layer : tensors->layers) {
+    w.layers.push_back(PackLayer(std::move(layer), files.config, target));
     w.source->ReleasePages();  // packed: the file need not be in memory a second time
   }
   return w;
 }
+
+Status CheckShapes(const ModelFiles& files) { return ReadTensors(files).status(); }
 
 TensorCheck CheckTensors(const ModelFiles& files) {
   std::vector<std::string> read = TensorNames(files.names);

@@ -46,6 +46,10 @@ DType HeldDType(const TensorSource& tensors);
 // less than 8 bits. Every tensor must have the shape that the configuration implies.
 Result<ModelWeights> LoadWeights(const ModelFiles& files, const PackTarget& target);
 
+// Whether every tensor that LoadWeights reads is there, in a known type, with the shape that the
+// configuration implies. Reads nothing but vectors.
+Status CheckShapes(const ModelFiles& files);
+
 // What the files hold compared with what the configuration's family reads. Sorted.
 struct TensorCheck {
   std::vector<std::string> missing;

@@ -100,6 +100,14 @@ TEST_F(Gguf, ErrorsAreOneLineAndLeaveNothing) {
   fails({"convert", kModel, (dir_.path() / "x.bin").string()}, 2, "must end in .gguf");
   fails({"convert", (dir_.path() / "none").string(), out}, 3, "No such file");
   fails({"convert", kModel, "/nonexistent/x.gguf"}, 3, "No such file");
+  const std::filesystem::path other = dir_.path() / "other";
+  std::filesystem::copy(kModel, other);
+  nlohmann::json changed = nlohmann::json::parse(*ReadFile(other / "config.json", 1 << 20));
+  changed["intermediate_size"] = changed["intermediate_size"].get<int>() + 8;
+  std::filesystem::remove(other / "config.json");
+  ASSERT_TRUE(WriteFileAtomically(other / "config.json", changed.dump()).ok());
+  fails({"convert", other.string(), out}, 4, "the configuration implies");
+  std::filesystem::remove_all(other);
   EXPECT_EQ(FilesLeft(), 0u);
   ASSERT_TRUE(WriteFileAtomically(out, "GGUFxxxx").ok());
   fails({"run", "-m", out, "-p", "x"}, 5, "version is");

@@ -97,6 +97,15 @@ TEST(ModelInfo, NotesTensorsThatAreMissingOrUnused) {
                           "model.layers.0.self_attn.k_proj.bias"));
 }
 
+TEST(ModelInfo, NotesShapesThatDoNotFit) {
+  Rng rng(3);
+  TinyCheckpoint c = TinyLlama(rng);
+  c.tensors["model.norm.weight"] = {{31}, std::vector<float>(31)};
+  EXPECT_THAT(Inspect(c).notes,
+              ElementsAre("tensor model.norm.weight has shape [31], the configuration implies "
+                          "[32]: the model cannot be run"));
+}
+
 // What is suggested for a model with a sliding window is what the method accepts.
 TEST(ModelInfo, SuggestedLengthsStayWithinAWindow) {
   for (const int64_t window : {24, 2047, 4096, 262144}) {

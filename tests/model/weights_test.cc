@@ -37,7 +37,10 @@ std::vector<float> Logits(const TinyCheckpoint& checkpoint) {
 Status LoadError(const TinyCheckpoint& checkpoint) {
   const TempDir folder;
   checkpoint.Write(folder.path());
-  return Model::Load(folder.path(), DType::kF32).status();
+  const Status s = Model::Load(folder.path(), DType::kF32).status();
+  const std::string prefix = folder.path().string() + ": ";
+  EXPECT_TRUE(s.message().starts_with(prefix)) << s.message();
+  return {s.code(), s.message().substr(std::min(prefix.size(), s.message().size()))};
 }
 
 // Calls f("model.layers.I.") for both layers.
