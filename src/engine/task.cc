@@ -1,7 +1,10 @@
 #include "engine/task.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/memory_info.h"
 #include "ops/rope_frequencies.h"
@@ -11,6 +14,15 @@ namespace {
 
 double Seconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration<double>(d).count();
+}
+
+// `what`: of what the numbers are, before an index.
+Status CheckFinite(std::span<const float> x, std::string_view what) {
+  const auto bad = std::find_if(x.begin(), x.end(), [](float v) { return !std::isfinite(v); });
+  if (bad == x.end()) return OkStatus();
+  return CorruptData(
+      fmt::format("{} {} is {}: the weights are damaged, or their products too large for floats",
+                  what, bad - x.begin(), *bad));
 }
 
 }  // namespace
@@ -86,6 +98,7 @@ void Task::ReadChunk(const TaskContext& c) {
   Status status = c.model->Forward(rest.first(static_cast<size_t>(n)), *sequence_, *c.exec,
                                    last ? std::span<float>(logits_) : std::span<float>(), options);
   if (status.ok() && recorder_) status = recorder_->Check().WithPrefix("dump_qkv");
+  if (status.ok()) status = CheckFinite(options.logprobs, "log-probability");
   if (!status.ok()) {
     const bool stopped = status.code() == StatusCode::kCancelled;
     result_.prompt_logprobs.resize(
@@ -122,6 +135,9 @@ void Task::Decode(const TaskContext& c) {
 }
 
 void Task::TakeLogits(const TaskContext& c) {
+  if (const Status s = CheckFinite(logits_, "logit of token"); !s.ok()) {
+    return Finish(StopReason::kError, s);
+  }
   const TokenId token = sampler_->Pick(logits_);
   const auto is = [&](const std::vector<TokenId>& ids) {
     return std::find(ids.begin(), ids.end(), token) != ids.end();
