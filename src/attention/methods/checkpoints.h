@@ -16,7 +16,7 @@ class Checkpoints {
   // Decoding makes a call per token; one state in so many tokens is remembered.
   static constexpr TokenPos kStride = 64;
   // All together may take this much; at least kLeast are kept whatever they take.
-  static constexpr size_t kBytes = size_t{1} << 20;
+  static constexpr size_t kBytes = size_t{1} << 19;
   static constexpr size_t kLeast = 2;
   static constexpr size_t kMost = 16;
 

@@ -70,7 +70,7 @@ void InfLlmState::AddStats(MethodStats& stats) const {
 }
 
 void InfLlmState::BeginCall(TokenPos position) {
-  checkpoints_.Save(position, memory, memory.scores.size_bytes());
+  checkpoints_.Save(position, memory, memory.scores.window_bytes());
 }
 
 void InfLlmState::EndBlock(const PlanInput& in, TokenPos first,

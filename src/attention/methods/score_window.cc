@@ -6,23 +6,31 @@
 
 namespace quarry {
 
-void ScoreWindow::Reallocate(int64_t capacity) {
-  std::vector<float> next(static_cast<size_t>(heads_) * static_cast<size_t>(capacity));
-  for (int h = 0; h < heads_; ++h) {
+ScoreWindow::ScoreWindow(const ScoreWindow& other)
+    : heads_(other.heads_),
+      capacity_(other.range().size()),
+      origin_(other.begin_),
+      begin_(other.begin_),
+      end_(other.end_),
+      data_(other.WithRoom(capacity_)) {}
+
+std::vector<float> ScoreWindow::WithRoom(int64_t capacity) const {
+  std::vector<float> data(static_cast<size_t>(heads_) * static_cast<size_t>(capacity));
+  for (int h = 0; h < heads_ && end_ > begin_; ++h) {
     const auto from = data_.begin() + static_cast<int64_t>(Index(h, begin_));
-    if (end_ > begin_) {
-      std::copy(from, from + (end_ - begin_), next.begin() + static_cast<int64_t>(h) * capacity);
-    }
+    std::copy(from, from + (end_ - begin_), data.begin() + static_cast<int64_t>(h) * capacity);
   }
-  data_.swap(next);
-  capacity_ = capacity;
-  origin_ = begin_;
+  return data;
 }
 
 void ScoreWindow::ExtendTo(TokenPos end) {
   if (end - origin_ > capacity_) {
-    // Slide within the memory there is while half of it is free; grow otherwise.
-    Reallocate(std::max(capacity_, 2 * (end - begin_)));
+    // Slide within the memory there is while a fifth of it is free; grow otherwise.
+    const TokenPos n = end - begin_;
+    const int64_t capacity = std::max(capacity_, n + n / 4);
+    data_ = WithRoom(capacity);
+    capacity_ = capacity;
+    origin_ = begin_;
   }
   for (int h = 0; h < heads_ && end > end_; ++h) {
     std::fill_n(data_.begin() + static_cast<int64_t>(Index(h, end_)), end - end_, 0.0f);

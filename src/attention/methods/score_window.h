@@ -13,6 +13,11 @@ namespace quarry {
 class ScoreWindow {
  public:
   explicit ScoreWindow(int heads) : heads_(heads) {}
+  // Copies take no more memory than the window.
+  ScoreWindow(const ScoreWindow& other);
+  ScoreWindow(ScoreWindow&&) noexcept = default;
+  ScoreWindow& operator=(const ScoreWindow& other) { return *this = ScoreWindow(other); }
+  ScoreWindow& operator=(ScoreWindow&&) noexcept = default;
 
   TokenRange range() const { return {begin_, end_}; }
 
@@ -26,9 +31,14 @@ class ScoreWindow {
   std::span<const float> Of(int head, TokenRange tokens) const;
 
   size_t size_bytes() const { return data_.capacity() * sizeof(float); }
+  // Of a copy.
+  size_t window_bytes() const {
+    return static_cast<size_t>(heads_) * static_cast<size_t>(range().size()) * sizeof(float);
+  }
 
  private:
-  void Reallocate(int64_t capacity);
+  // The window's sums, with room for `capacity` tokens.
+  std::vector<float> WithRoom(int64_t capacity) const;
   size_t Index(int head, TokenPos t) const {
     return static_cast<size_t>(head) * static_cast<size_t>(capacity_) +
            static_cast<size_t>(t - origin_);
