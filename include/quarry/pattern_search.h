@@ -30,8 +30,8 @@ struct PatternSearchOptions {
   std::string model = {};      // folder, as EngineOptions has it
   std::string tokenizer = {};  // empty: the model's
   // Written anew after every layer. If it holds the first layers of this model already, the search
-  // goes on behind them, with the same options; if it holds all, that is an error. Until then a file
-  // OUTPUT.search notes what the search is of.
+  // goes on behind them, with the same options; if it holds all, that is an error. Until then a
+  // file OUTPUT.search notes what the search is of.
   std::string output = {};
   // Length of the prompt; 0: 29920 as in the original, or what the model was trained for.
   int64_t tokens = 0;
