@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/aligned_buffer.h"
+#include "base/checked_math.h"
 #include "base/rng.h"
 #include "bench/made_data.h"
 #include "bench/timing.h"
@@ -19,6 +20,8 @@ namespace quarry::bench {
 namespace {
 
 using kernels::KernelTable;
+
+constexpr int kDecodeRows = 8;  // at most; more are a prompt's
 
 struct Workload {
   const KernelTable& kernels;
@@ -49,7 +52,7 @@ void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows,
       static_cast<double>(threads[0].key_and_value_bytes()) * w.pool.size() / time.median_s;
   const double peak_flops = std::max(w.peaks.f32_flops, w.peaks.bf16_flops);
   table.Add(Row()
-                .Text("kernel", rows > 8 ? "attend, prefill" : "attend, decode")
+                .Text("kernel", rows > kDecodeRows ? "attend, prefill" : "attend, decode")
                 .Text("dtype", std::string(DTypeName(type)))
                 .Number("head_dim", head_dim, 0)
                 .Number("rows", rows, 0)
@@ -145,30 +148,33 @@ void DotRows(const Workload& w, Table& table, DType type, int64_t n, int64_t dim
   table.Add(BytesRow(w, fmt::format("dot_rows {} {}x{}", DTypeName(type), n, dim), time, bytes));
 }
 
-void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim) {
-  constexpr int64_t kPanels = 4096;
+void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_dim,
+                int64_t pages) {
+  constexpr int64_t kPiece = 64;  // panels
+  const int64_t n_panels = pages / kernels::kPanelTokens;
   const size_t side = kernels::KeyPanelBytes(type, head_dim);
-  const AlignedBuffer panels = MadeBytes(2 * kPanels * side);
+  const AlignedBuffer panels = MadeBytes(2 * static_cast<size_t>(n_panels) * side);
   const std::vector<float> q(static_cast<size_t>(rows * head_dim), 0.5f);
-  constexpr int64_t kStride = kPanels * kernels::kPanelTokens;
-  std::vector<float> scores(static_cast<size_t>(rows * kStride));
+  std::vector<float> scores(static_cast<size_t>(rows * pages));
   const Timing time = Time([&] {
-    w.pool.Run(kPanels, [&](int64_t i, int) {
-      const std::byte* panel = panels.data() + 2 * static_cast<size_t>(i) * side;
-      w.kernels.page_bounds({.dtype = type,
-                             .head_dim = head_dim,
-                             .rows = rows,
-                             .up = q.data(),
-                             .down = q.data(),
-                             .high = panel,
-                             .low = panel + side,
-                             .scores = scores.data() + i * kernels::kPanelTokens,
-                             .stride = kStride});
+    w.pool.Run(n_panels / kPiece, [&](int64_t piece, int) {
+      for (int64_t i = piece * kPiece; i < (piece + 1) * kPiece; ++i) {
+        const std::byte* panel = panels.data() + 2 * static_cast<size_t>(i) * side;
+        w.kernels.page_bounds({.dtype = type,
+                               .head_dim = head_dim,
+                               .rows = rows,
+                               .up = q.data(),
+                               .down = q.data(),
+                               .high = panel,
+                               .low = panel + side,
+                               .scores = scores.data() + i * kernels::kPanelTokens,
+                               .stride = pages});
+      }
     });
   });
   const double bytes = static_cast<double>(panels.size()) / time.median_s;
   table.Add(BytesRow(
-      w, fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type), kStride, head_dim, rows),
+      w, fmt::format("page_bounds {} {}x{}, {} queries", DTypeName(type), pages, head_dim, rows),
       time, bytes));
 }
 
@@ -198,39 +204,50 @@ struct Step {
   std::function<void(const Workload&, Table&)> run;
 };
 
-std::vector<Step> Steps() {
+// n, rounded up so that panels and slices are whole.
+int64_t RoundRows(int64_t n) { return RoundUp(n, 1024); }
+
+std::vector<Step> Steps(int threads) {
+  const int64_t bytes = BytesBeyondCaches();
   std::vector<Step> steps;
   for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
     for (int head_dim : {64, 128}) {
-      for (const auto& [rows, tokens] : {std::pair(128, 2048), {2, 1 << 16}, {8, 1 << 16}}) {
-        steps.push_back(
-            {"attention", 0, [=, rows = rows, tokens = tokens](const Workload& w, Table& t) {
-               Attend(w, t, type, head_dim, rows, tokens);
-             }});
+      for (int rows : {128, 2, 8}) {
+        const auto token_bytes = static_cast<int64_t>(kernels::KeyPanelBytes(type, head_dim) +
+                                                      kernels::ValuePanelBytes(type, head_dim)) /
+                                 kernels::kPanelTokens;
+        const auto many = static_cast<int>(RoundRows(bytes / threads / token_bytes));
+        const int tokens = rows > kDecodeRows ? 2048 : many;
+        steps.push_back({"attention", 0, [=](const Workload& w, Table& t) {
+                           Attend(w, t, type, head_dim, rows, tokens);
+                         }});
       }
     }
   }
-  for (const auto& [type, n, k] : {std::tuple(DType::kBF16, 4096, 4096),
-                                   {DType::kF32, 4096, 4096},
-                                   {DType::kBF16, 16384, 8192},
-                                   {DType::kF16, 16384, 8192}}) {
-    steps.push_back({"gemv", 1, [type = type, n = n, k = k](const Workload& w, Table& t) {
-                       Gemv(w, t, type, n, k);
-                     }});
+  constexpr int64_t kInputs = 8192;
+  for (DType type : {DType::kBF16, DType::kF16, DType::kF32}) {
+    const int64_t n = RoundRows(bytes / kInputs / static_cast<int64_t>(SizeOf(type)));
+    steps.push_back(
+        {"gemv", 1, [=](const Workload& w, Table& t) { Gemv(w, t, type, n, kInputs); }});
   }
-  for (const auto& [type, n] : {std::pair(DType::kBF16, 1 << 18), {DType::kF32, 1 << 17}}) {
-    steps.push_back({"dot_rows", 1, [type = type, n = n](const Workload& w, Table& t) {
-                       DotRows(w, t, type, n, 256);
-                     }});
+  for (DType type : {DType::kBF16, DType::kF32}) {
+    constexpr int64_t kDim = 256;
+    const int64_t n = RoundRows(bytes / kDim / static_cast<int64_t>(SizeOf(type)));
+    steps.push_back(
+        {"dot_rows", 1, [=](const Workload& w, Table& t) { DotRows(w, t, type, n, kDim); }});
   }
   for (WeightType type : kWeightTypes) {
     if (!IsQuantized(type)) continue;
+    const int64_t n = RoundRows(bytes / RowBytes(type, kInputs));
     steps.push_back(
-        {"gemv", 1, [=](const Workload& w, Table& t) { GemvQuant(w, t, type, 16384, 8192); }});
+        {"gemv", 1, [=](const Workload& w, Table& t) { GemvQuant(w, t, type, n, kInputs); }});
   }
   for (int rows : {1, 4}) {
+    constexpr int kDim = 128;
+    const auto page_bytes = static_cast<int64_t>(2 * kDim * SizeOf(DType::kF16));
+    const int64_t pages = RoundRows(bytes / page_bytes);
     steps.push_back({"page_bounds", 1, [=](const Workload& w, Table& t) {
-                       PageBounds(w, t, DType::kF16, rows, 128);
+                       PageBounds(w, t, DType::kF16, rows, kDim, pages);
                      }});
   }
   for (WeightType type : kWeightTypes) {
@@ -259,7 +276,7 @@ Result<BenchReport> RunKernelBench(const KernelBenchOptions& o, const BenchContr
   report.tables = {Table("attention kernel"), Table("memory-bound kernels"),
                    Table("quantised weights to f32"), Table("selection, one thread")};
   const Workload w = {**chosen, pool, report.machine.peaks};
-  const std::vector<Step> steps = Steps();
+  const std::vector<Step> steps = Steps(pool.size());
   const auto begin = std::chrono::steady_clock::now();
   for (size_t i = 0; i < steps.size() && !control.stopped(); ++i) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;

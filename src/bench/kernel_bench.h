@@ -1,13 +1,12 @@
 // The hot kernels alone, each with its share of the machine's measured peak.
 //
-// Workloads
+// Workloads. What is measured in bytes/s reads BytesBeyondCaches() of them.
 //   attend prefill   128 rows (2 heads x 64 positions) over 2048 tokens: FLOP/s
-//   attend decode    2 or 8 rows (one position of a group) over 64K tokens of one KV head: bytes/s
-//   gemv             4096 x 4096 matrix, one row: bytes/s; quantised ones 16384 x 8192
+//   attend decode    2 or 8 rows (one position of a group) over the tokens of one KV head: bytes/s
+//   gemv             matrix of 8192 inputs, one row: bytes/s
+//   dot_rows         block representatives, rows of 256: bytes/s
+//   page_bounds      Quest's bounds of pages of one KV head, 1 and 4 queries: bytes/s
 //   widen            one panel of 64 quantised rows to f32: values/s
-//   dot_rows         block representatives, 64K rows of 256: bytes/s
-//   page_bounds      Quest's bounds of 64K pages (1M tokens of one KV head), 1 and 4 queries:
-//                    bytes/s
 //   top_k            the best pages of 128K and 1M tokens, beside std::nth_element
 #pragma once
 

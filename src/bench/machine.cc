@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/aligned_buffer.h"
 #include "bench/timing.h"
@@ -60,6 +61,11 @@ Machine MeasureMachine(const kernels::KernelTable& kernels, ThreadPool& pool) {
   if (kernels.peak_bf16 != nullptr) m.peaks.bf16_flops = PeakFlops(pool, kernels.peak_bf16);
   m.peaks.read_bytes = ReadBandwidth(kernels, pool);
   return m;
+}
+
+int64_t BytesBeyondCaches() {
+  const int64_t last_cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return std::clamp(2 * last_cache, int64_t{1} << 28, int64_t{1} << 30);
 }
 
 Result<int> ThreadCount(int threads) {

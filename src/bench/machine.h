@@ -1,6 +1,7 @@
 // The machine under a benchmark: what it is, and the ceilings that results are compared with.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "quarry/status.h"
@@ -26,6 +27,10 @@ struct Machine {
 
 // Takes about two seconds and 1 GiB. Throws std::bad_alloc.
 Machine MeasureMachine(const kernels::KernelTable& kernels, ThreadPool& pool);
+
+// What a loop must read for its time to be that of memory: twice the last cache, where the system
+// tells its size, between 256 MiB and 1 GiB.
+int64_t BytesBeyondCaches();
 
 // `threads` if it is between 1 and 1024; of 0, as many as the machine has cores.
 Result<int> ThreadCount(int threads);

@@ -9,11 +9,15 @@
 namespace quarry::bench {
 
 AlignedBuffer MadeBytes(size_t bytes) {
+  constexpr size_t kMade = size_t{1} << 20;  // repeated
   AlignedBuffer out(bytes);
   Rng rng(7);
-  for (size_t i = 0; i + 2 <= bytes; i += 2) {
+  for (size_t i = 0; i + 2 <= std::min(bytes, kMade); i += 2) {
     const auto bits = static_cast<uint16_t>(0x3c00u | (rng.Next() & 0x80ffu));
     std::memcpy(out.data() + i, &bits, 2);
+  }
+  for (size_t i = kMade; i < bytes; i += kMade) {
+    std::memcpy(out.data() + i, out.data(), std::min(kMade, bytes - i));
   }
   return out;
 }

@@ -18,14 +18,17 @@ inline constexpr int kPanelsAtOnce = kLanes == 16 ? 4 : 1;
 inline constexpr int kTileVecs = kTileTokens / kLanes;
 inline constexpr float kMinusInf = -__builtin_inff();
 
+// Memory answers after more than a tile's work.
+inline constexpr int kTilesAhead = 2;
+
 // One tile, with its panels as the products read them.
 struct Tile {
   const KeyPanel* panels;
   int n;  // panels, 1 to kTilePanels
   const void* keys[kTilePanels];
   const void* values[kTilePanels];
-  // Panels of the next tile, for prefetching; where there is none, of this one.
-  const KeyPanel* next[kTilePanels];
+  // Panels of the tile kTilesAhead on, for prefetching; where there is none, of this one.
+  const KeyPanel* ahead[kTilePanels];
 };
 
 HWY_INLINE void WidenF16(const void* panel, int n, float* out) {
@@ -335,7 +338,7 @@ HWY_INLINE void Narrow(const int32_t* lo, const int32_t* hi, Tile& tile) {
   for (int p = 0; p < tile.n && skip > 0; ++p) {
     tile.keys[p] = tile.keys[p + skip];
     tile.values[p] = tile.values[p + skip];
-    tile.next[p] = tile.next[p + skip];
+    tile.ahead[p] = tile.ahead[p + skip];
   }
 }
 
@@ -421,8 +424,8 @@ HWY_INLINE void AttendWith(const AttendArgs& a) {
     tile.panels = a.panels + begin;
     tile.n = a.n_panels - begin < kTilePanels ? a.n_panels - begin : kTilePanels;
     for (int p = 0; p < tile.n; ++p) {
-      const int next = begin + kTilePanels + p;
-      tile.next[p] = a.panels + (next < a.n_panels ? next : begin + p);
+      const int ahead = begin + kTilesAhead * kTilePanels + p;
+      tile.ahead[p] = a.panels + (ahead < a.n_panels ? ahead : begin + p);
     }
     products.Prepare(tile);
     int row = 0;

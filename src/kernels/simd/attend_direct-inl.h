@@ -1,5 +1,5 @@
 // Attention of a few rows: decoding. Numbers are converted where they are multiplied; storing them
-// first, for many rows to share, would cost more than it saves. The next tile is fetched ahead.
+// first, for many rows to share, would cost more than it saves. Tiles are fetched ahead.
 #pragma once
 
 #include "kernels/simd/attend-inl.h"
@@ -42,7 +42,7 @@ class DirectProducts {
       const int end = block + block_size < head_dim_ ? block + block_size : head_dim_;
       for (int step = block; step < end; step += kStep) {
         for (int p = 0; p < P; ++p) {
-          Prefetch(tile.next[first + p]->keys, step * kPanelTokens, kStep * kPanelTokens);
+          Prefetch(tile.ahead[first + p]->keys, step * kPanelTokens, kStep * kPanelTokens);
         }
         for (int i = 0; i < kStep; ++i) {
           const int d = step + i;
@@ -130,7 +130,7 @@ class DirectProducts {
           // Two tokens of bf16 lie in one row of pairs, a half of which is as good as any.
           const int at = kType == DType::kBF16 ? pair * stride + 2 * column + odd * V * kLanes
                                                : t * stride + column;
-          Prefetch(tile.next[p]->values, at, V * kLanes);
+          Prefetch(tile.ahead[p]->values, at, V * kLanes);
           for (int part = 0; part < V; part += kBlockVecs) {
             VecF x[kBlockVecs];
             for (int v = 0; v < kBlockVecs; ++v) {
@@ -168,11 +168,11 @@ class DirectProducts {
       return LoadF16(static_cast<const uint16_t*>(panel) + (even + odd) * width + column);
     }
   }
-  // Elements [at, at + n) of a panel.
+  // Elements [at, at + n) of a panel, to the second-level cache.
   static HWY_INLINE void Prefetch(const void* panel, int at, int n) {
     constexpr int kSize = static_cast<int>(SizeOf(kType));
     const char* begin = static_cast<const char*>(panel) + at * kSize;
-    for (int i = 0; i < n * kSize; i += 64) __builtin_prefetch(begin + i, 0, 3);
+    for (int i = 0; i < n * kSize; i += 64) __builtin_prefetch(begin + i, 0, 2);
   }
 
   int head_dim_;
