@@ -109,7 +109,9 @@ Loop PageBounds(const KernelTable& t, int rows, int head_dim, int64_t panels) {
                      .high = panel,
                      .low = panel + side,
                      .scores = scores->data() + p * kernels::kPanelTokens,
-                     .stride = panels * kernels::kPanelTokens});
+                     .stride = panels * kernels::kPanelTokens,
+                     .ahead_high = panel,
+                     .ahead_low = panel + side});
     }
   };
 }

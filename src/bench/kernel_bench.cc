@@ -160,6 +160,7 @@ void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_
     w.pool.Run(n_panels / kPiece, [&](int64_t piece, int) {
       for (int64_t i = piece * kPiece; i < (piece + 1) * kPiece; ++i) {
         const std::byte* panel = panels.data() + 2 * static_cast<size_t>(i) * side;
+        const std::byte* ahead = i + 2 < n_panels ? panel + 4 * side : panel;
         w.kernels.page_bounds({.dtype = type,
                                .head_dim = head_dim,
                                .rows = rows,
@@ -168,7 +169,9 @@ void PageBounds(const Workload& w, Table& table, DType type, int rows, int head_
                                .high = panel,
                                .low = panel + side,
                                .scores = scores.data() + i * kernels::kPanelTokens,
-                               .stride = pages});
+                               .stride = pages,
+                               .ahead_high = ahead,
+                               .ahead_low = ahead + side});
       }
     });
   });

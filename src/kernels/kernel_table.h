@@ -87,6 +87,9 @@ struct PageBoundArgs {
   const void* low;   // the smallest
   float* scores;     // all 16 lanes are written
   int64_t stride;
+  // Panels of a later call, fetched meanwhile; these again where there is none.
+  const void* ahead_high;
+  const void* ahead_low;
 };
 
 struct KernelTable {

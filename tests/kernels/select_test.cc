@@ -84,7 +84,9 @@ TEST_P(SelectTest, PageBounds) {
                                .high = high.bytes.data(),
                                .low = low.bytes.data(),
                                .scores = scores.data(),
-                               .stride = stride});
+                               .stride = stride,
+                               .ahead_high = high.bytes.data(),
+                               .ahead_low = low.bytes.data()});
         for (int r = 0; r < rows; ++r) {
           for (int lane = 0; lane < stride; ++lane) {
             const float got = scores[static_cast<size_t>(r * stride + lane)];

@@ -114,7 +114,9 @@ void QuestPages::ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRang
 
 void QuestPages::Bounds(const BoundQuery& q, const kernels::KernelTable& kernels, float* bounds,
                         int64_t stride) const {
+  constexpr int64_t kAhead = 2;  // panels
   for (int64_t panel = q.panel_begin; panel < q.panel_end; ++panel) {
+    const int64_t ahead = panel + kAhead < q.panel_end ? panel + kAhead : panel;
     kernels.page_bounds({.dtype = dtype_,
                          .head_dim = shape_.head_dim,
                          .rows = q.rows,
@@ -123,7 +125,9 @@ void QuestPages::Bounds(const BoundQuery& q, const kernels::KernelTable& kernels
                          .high = Side(panel, q.kv_head, true),
                          .low = Side(panel, q.kv_head, false),
                          .scores = bounds + panel * kPagesPerPanel,
-                         .stride = stride});
+                         .stride = stride,
+                         .ahead_high = Side(ahead, q.kv_head, true),
+                         .ahead_low = Side(ahead, q.kv_head, false)});
   }
 }
 

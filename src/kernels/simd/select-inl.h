@@ -65,14 +65,23 @@ inline void KeyRange(DType type, const void* panel, int head_dim, int begin, int
 // Four sums a row: with one row a single chain of multiply-adds would wait for itself.
 template <DType kType, int R>
 HWY_INLINE void BoundRows(const PageBoundArgs& a, int row) {
+  // Two channels of a panel.
+  constexpr int kStepBytes = 2 * kPanelTokens * static_cast<int>(SizeOf(kType));
+  const char* ahead_high = static_cast<const char*>(a.ahead_high);
+  const char* ahead_low = static_cast<const char*>(a.ahead_low);
   const float* up = a.up + static_cast<int64_t>(row) * a.head_dim;
   const float* down = a.down + static_cast<int64_t>(row) * a.head_dim;
   for (int lane = 0; lane < kPanelTokens; lane += kLanes) {
+    const bool fetch = row == 0 && lane == 0;
     VecF sum[R][4];
     for (int r = 0; r < R; ++r) {
       for (int i = 0; i < 4; ++i) sum[r][i] = hn::Zero(kF32);
     }
     for (int d = 0; d < a.head_dim; d += 2) {
+      for (int i = d / 2 * kStepBytes; fetch && i < (d / 2 + 1) * kStepBytes; i += 64) {
+        __builtin_prefetch(ahead_high + i, 0, 2);
+        __builtin_prefetch(ahead_low + i, 0, 2);
+      }
       VecF high_a, high_b, low_a, low_b;
       LoadChannels<kType>(a.high, a.head_dim, d, lane, high_a, high_b);
       LoadChannels<kType>(a.low, a.head_dim, d, lane, low_a, low_b);
