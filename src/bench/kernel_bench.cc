@@ -4,7 +4,6 @@
 #include <functional>
 #include <numeric>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
