@@ -20,7 +20,7 @@ void AttentionPlan::Clear() {
 
 void AttentionPlan::Add(const Segment& segment) {
   segments_.push_back(segment);
-  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size(), -1, 0, 0});
+  lists_.push_back({spans_.size(), spans_.size(), columns_.size(), columns_.size(), -1, {0, 0}});
 }
 
 void AttentionPlan::AddSpan(TokenRange span) {
@@ -54,9 +54,9 @@ int AttentionPlan::AddColumnList(int kv_head, KvPlane keys, std::span<const Toke
   return static_cast<int>(column_lists_.size()) - 1;
 }
 
-void AttentionPlan::UseColumnList(int list, TokenPos limit) {
+void AttentionPlan::UseColumnList(int list, TokenRange among) {
   lists_.back().column_list = list;
-  lists_.back().list_limit = limit;
+  lists_.back().list_tokens = among;
 }
 
 void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
@@ -80,7 +80,7 @@ void AttentionPlan::LimitToWindow(TokenPos first, int64_t width) {
       }
     });
     Lists& l = lists_[i];
-    l.list_begin = std::max(l.list_begin, all);
+    l.list_tokens.begin = std::max(l.list_tokens.begin, all);
     const auto begin = columns_.begin() + static_cast<int64_t>(l.columns_begin);
     const auto end = columns_.begin() + static_cast<int64_t>(l.columns_end);
     const auto from = std::lower_bound(begin, end, some);

@@ -88,10 +88,10 @@ class AttentionPlan {
   // Single keys of one KV head that many segments look at, each at its own part: they are copied
   // together once an execution. Returns the list's number. REQUIRES: tokens are ascending.
   int AddColumnList(int kv_head, KvPlane keys, std::span<const TokenPos> tokens);
-  // The segment also sees those of the list's tokens that are below `limit` and in none of its
-  // spans. REQUIRES: its spans have been added; its heads share the list's KV head and its position
-  // rule the list's keys; all of its rows may see tokens below `limit`.
-  void UseColumnList(int list, TokenPos limit);
+  // The segment also sees those of the list's tokens that are in `among` and in none of its spans.
+  // REQUIRES: its spans have been added; its heads share the list's KV head and its position rule
+  // the list's keys; all of its rows may see tokens below among.end.
+  void UseColumnList(int list, TokenRange among);
   // Takes out what a sliding window of `width` keys, the query's own included, hides from queries
   // that see keys at true distances; row 0 stands at position `first`. Segments with another
   // position rule stay as they are. Columns that only some rows may see become spans of a segment
@@ -138,7 +138,7 @@ class AttentionPlan {
     size_t spans_begin, spans_end;
     size_t columns_begin, columns_end;
     int column_list;
-    TokenPos list_begin, list_limit;  // tokens of the list in [begin, limit) are seen
+    TokenRange list_tokens;  // those of the list that are seen
   };
   const Lists& ListsOf(const Segment& s) const {
     return lists_[static_cast<size_t>(&s - segments_.data())];
@@ -160,11 +160,13 @@ void AttentionPlan::ForEachListPanel(const Segment& s, F f) const {
   const std::span<const TokenPos> t = tokens(column_lists_[static_cast<size_t>(l.column_list)]);
   const std::span<const TokenRange> ranges = spans(s);
   size_t range = 0;
-  for (size_t begin = 0; begin < t.size() && t[begin] < l.list_limit; begin += kTokensPerPanel) {
+  const auto seen = std::lower_bound(t.begin(), t.end(), l.list_tokens.begin) - t.begin();
+  for (auto begin = static_cast<size_t>(seen) / kTokensPerPanel * kTokensPerPanel;
+       begin < t.size() && t[begin] < l.list_tokens.end; begin += kTokensPerPanel) {
     uint32_t lanes = 0;
     const size_t end = std::min(t.size(), begin + kTokensPerPanel);
-    for (size_t i = begin; i < end && t[i] < l.list_limit; ++i) {
-      if (t[i] < l.list_begin) continue;
+    for (size_t i = begin; i < end && t[i] < l.list_tokens.end; ++i) {
+      if (t[i] < l.list_tokens.begin) continue;
       while (range < ranges.size() && ranges[range].end <= t[i]) ++range;
       if (range == ranges.size() || t[i] < ranges[range].begin) lanes |= 1u << (i - begin);
     }

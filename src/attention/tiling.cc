@@ -11,7 +11,7 @@ namespace {
 int TileRows(int group) { return group <= 4 ? 64 : group <= 8 ? 32 : 16; }
 
 // Rows of one head at most where every head selects for itself.
-constexpr int kHeadRows = 128;
+constexpr int kHeadRows = 256;
 
 // Scores are added up by tiles of a group.
 bool EveryHeadAlone(const AttentionPlan& plan) {
@@ -52,20 +52,28 @@ void Tiling::CutHeads(const AttentionPlan& plan, const ModelShape& shape, int n_
     const int head = plan.segments()[s].heads.begin;
     of_head[static_cast<size_t>(head)].push_back(static_cast<uint32_t>(s));
   }
-  std::vector<int> cuts;
+  std::vector<IndexRange> rows;
   for (int h = 0; h < shape.heads; ++h) {
     const std::vector<uint32_t>& segments = of_head[static_cast<size_t>(h)];
-    cuts.assign({0, n_rows});
-    for (uint32_t s : segments) {
-      cuts.push_back(plan.segments()[s].rows.begin);
-      cuts.push_back(plan.segments()[s].rows.end);
-    }
-    std::sort(cuts.begin(), cuts.end());
-    for (size_t c = 0; c + 1 < cuts.size(); ++c) {
-      for (int row = cuts[c]; row < cuts[c + 1]; row += kHeadRows) {
-        AddHeadTile(plan, shape.group(), h, row, std::min(kHeadRows, cuts[c + 1] - row), segments);
+    rows.clear();
+    for (uint32_t s : segments) rows.push_back(plan.segments()[s].rows);
+    std::sort(rows.begin(), rows.end(),
+              [](const IndexRange& a, const IndexRange& b) { return a.begin < b.begin; });
+    int row = 0;
+    const auto cut_until = [&](int end) {
+      for (; row < end; row = std::min(end, row + kHeadRows)) {
+        AddHeadTile(plan, shape.group(), h, row, std::min(kHeadRows, end - row), segments);
       }
+    };
+    for (size_t i = 0; i < rows.size();) {
+      IndexRange shared = rows[i];
+      while (++i < rows.size() && rows[i].begin < shared.end) {
+        shared.end = std::max(shared.end, rows[i].end);
+      }
+      cut_until(shared.begin);
+      cut_until(shared.end);
     }
+    cut_until(n_rows);
   }
   LongestFirst(plan);
 }
@@ -87,7 +95,8 @@ void Tiling::LongestFirst(const AttentionPlan& plan) {
   std::iota(order.begin(), order.end(), 0u);
   for (size_t t = 0; t < pairs.size(); ++t) {
     for (uint32_t s : SegmentsOf(tiles_[t])) {
-      pairs[t] += plan.KeyCount(plan.segments()[s]) * tiles_[t].rows;
+      const Segment& segment = plan.segments()[s];
+      pairs[t] += plan.KeyCount(segment) * tiles_[t].RowsOf(segment).size();
     }
   }
   std::stable_sort(order.begin(), order.end(),

@@ -34,7 +34,7 @@ struct Tile {
 };
 
 // Two ways: all heads of a group together, which read a key once for all of them; or, where every
-// segment is one head's own, head by head, with the rows cut where segments begin and end.
+// segment is one head's own, head by head, with the rows that segments share kept together.
 class Tiling {
  public:
   void Cut(const AttentionPlan& plan, const ModelShape& shape, int n_rows);

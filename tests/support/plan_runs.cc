@@ -219,7 +219,9 @@ AttentionPlan RandomPlan(Rng& rng, const ModelShape& shape, TokenPos first, int 
       if (rng.Below(4) == 0) listed.push_back(t);
     }
     const int list = plan.AddColumnList(s.heads.begin / shape.group(), s.position.keys, listed);
-    plan.UseColumnList(list, static_cast<TokenPos>(rng.Below(static_cast<uint64_t>(tokens) + 1)));
+    const auto begin = static_cast<TokenPos>(rng.Below(30));
+    const auto end = static_cast<TokenPos>(rng.Below(static_cast<uint64_t>(tokens) + 1));
+    plan.UseColumnList(list, {rng.Below(2) == 0 ? 0 : begin, end});
   }
   return plan;
 }

@@ -1,6 +1,7 @@
 #include "attention/methods/minference.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include <fmt/format.h>
@@ -174,23 +175,40 @@ class MInference final : public AttentionMethod {
     }
   }
 
-  // Row blocks start at the call's first row.
+  // Row blocks start at the call's first row. What a few of them share, the columns older than any
+  // of their ranges, they attend together: more rows for each key read.
   static void PlanLines(const PlanInput& in, int h, const Lines& lines, AttentionPlan& plan) {
+    constexpr int kBlocks = 4;
+    constexpr auto kRows = static_cast<int>(kSlashBlock);
     const int list =
         plan.AddColumnList(h / in.shape->group(), KvPlane::kRotatedKeys, lines.columns);
-    std::vector<TokenRange> ranges;
-    for (int row = 0; row < in.n_rows; row += static_cast<int>(kSlashBlock)) {
-      const int end = std::min(in.n_rows, row + static_cast<int>(kSlashBlock));
+    const auto add = [&](IndexRange rows) {
       plan.Add({.heads = {h, h + 1},
-                .rows = {row, end},
+                .rows = rows,
                 .mask = Mask::Causal(),
                 .position = PositionRule::Absolute()});
-      SlashRanges(lines.distances, in.first + row + kSlashBlock, ranges);
-      for (const TokenRange& r : ranges) {
-        plan.AddSpan({r.begin, std::min<TokenPos>(r.end, in.first + end)});
+    };
+    std::array<std::vector<TokenRange>, kBlocks> ranges;
+    for (int begin = 0; begin < in.n_rows; begin += kBlocks * kRows) {
+      const int end = std::min(in.n_rows, begin + kBlocks * kRows);
+      TokenPos oldest = in.first + begin;
+      size_t b = 0;
+      for (int row = begin; row < end; row += kRows, ++b) {
+        SlashRanges(lines.distances, in.first + row + kRows, ranges[b]);
+        oldest = std::min(oldest, ranges[b].front().begin);
       }
-      // Distance 0 is always chosen, so that what no range covers is older than the row block.
-      plan.UseColumnList(list, in.first + row);
+      add({begin, end});
+      plan.UseColumnList(list, {0, oldest});
+      b = 0;
+      for (int row = begin; row < end; row += kRows, ++b) {
+        const int stop = std::min(end, row + kRows);
+        add({row, stop});
+        for (const TokenRange& r : ranges[b]) {
+          plan.AddSpan({r.begin, std::min<TokenPos>(r.end, in.first + stop)});
+        }
+        // Distance 0 is always chosen, so that what no range covers is older than the row block.
+        plan.UseColumnList(list, {oldest, in.first + row});
+      }
     }
   }
 

@@ -13,6 +13,6 @@ std::vector<std::string> CheckStartingLayer(int64_t starting_layer, const ModelS
 
 // Rows that are planned and attended at once: enough to keep many cores busy, few enough that
 // selections of a long prompt are not all expanded together.
-inline constexpr int64_t kPrefillExecRows = 2048;
+inline constexpr int64_t kPrefillExecRows = 8192;
 
 }  // namespace quarry
