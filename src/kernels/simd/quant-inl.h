@@ -218,55 +218,66 @@ HWY_INLINE void AddSuperGroup6(const uint8_t* header, const InputGroup* x, int64
   }
 }
 
+// Strips read side by side: a core fetches more of two places than of one.
+inline constexpr int kStripsAtOnce = 2;
+
 template <WeightType kType, int R>
-HWY_INLINE void GemvStrip(const GemvQuantArgs& a, const uint8_t* strip, const InputGroup* x,
-                          float* y) {
+HWY_INLINE void GemvStrips(const GemvQuantArgs& a, const uint8_t* strips, int64_t strip_bytes,
+                           const InputGroup* x, float* y) {
   constexpr QuantLayout kLayout = LayoutOf(kType);
   constexpr int kBytes = kLayout.header_bytes + kLayout.super_groups * kLayout.group_bytes;
-  VecF sum[R][kPieces];
-  for (int r = 0; r < R; ++r) {
-    for (int p = 0; p < kPieces; ++p) sum[r][p] = hn::Zero(kF32);
+  VecF sum[kStripsAtOnce][R][kPieces];
+  for (auto& strip : sum) {
+    for (auto& row : strip) {
+      for (VecF& piece : row) piece = hn::Zero(kF32);
+    }
   }
   const int64_t n = a.k / (kGroupInputs * kLayout.super_groups);
   for (int64_t i = 0; i < n; ++i) {
-    const uint8_t* at = strip + i * kBytes;
-    PrefetchAhead(at, kLayout.super_groups == 1 ? kBytes : kLayout.header_bytes);
     const InputGroup* in = x + i * kLayout.super_groups;
-    if constexpr (kType == WeightType::kQ6_K) {
-      AddSuperGroup6<R>(at, in, a.x_stride, sum);
-    } else if constexpr (kLayout.super_groups == 8) {
-      AddSuperGroup45<kType, R>(at, in, a.x_stride, sum);
-    } else {
-      AddGroup<kType, R>(at, in, a.x_stride, sum);
+    for (int s = 0; s < kStripsAtOnce; ++s) {
+      const uint8_t* at = strips + s * strip_bytes + i * kBytes;
+      PrefetchAhead(at, kLayout.super_groups == 1 ? kBytes : kLayout.header_bytes);
+      if constexpr (kType == WeightType::kQ6_K) {
+        AddSuperGroup6<R>(at, in, a.x_stride, sum[s]);
+      } else if constexpr (kLayout.super_groups == 8) {
+        AddSuperGroup45<kType, R>(at, in, a.x_stride, sum[s]);
+      } else {
+        AddGroup<kType, R>(at, in, a.x_stride, sum[s]);
+      }
     }
   }
-  for (int r = 0; r < R; ++r) {
-    for (int p = 0; p < kPieces; ++p) StoreF(sum[r][p], y + r * a.y_stride + p * kLanes);
+  for (int s = 0; s < kStripsAtOnce; ++s) {
+    for (int r = 0; r < R; ++r) {
+      for (int p = 0; p < kPieces; ++p) {
+        StoreF(sum[s][r][p], y + r * a.y_stride + s * kStripRows + p * kLanes);
+      }
+    }
   }
 }
 
 template <WeightType kType>
 HWY_NOINLINE void GemvQuantOf(const GemvQuantArgs& a) {
   const int64_t strip_bytes = StripBytes(kType, a.k);
-  for (int s = 0; s < kWeightPanel / kStripRows; ++s) {
-    const uint8_t* strip = static_cast<const uint8_t*>(a.w) + s * strip_bytes;
+  for (int s = 0; s < kWeightPanel / kStripRows; s += kStripsAtOnce) {
+    const uint8_t* strips = static_cast<const uint8_t*>(a.w) + s * strip_bytes;
     for (int r = 0; r < a.rows;) {
       const InputGroup* x = a.x + r * a.x_stride;
       float* y = a.y + r * a.y_stride + s * kStripRows;
       const int left = a.rows - r < kQuantRowTile ? a.rows - r : kQuantRowTile;
       switch (left) {
         case 1:
-          GemvStrip<kType, 1>(a, strip, x, y);
+          GemvStrips<kType, 1>(a, strips, strip_bytes, x, y);
           break;
         case 2:
-          GemvStrip<kType, 2>(a, strip, x, y);
+          GemvStrips<kType, 2>(a, strips, strip_bytes, x, y);
           break;
         default:
           if constexpr (kQuantRowTile == 4) {
             if (left == 3) {
-              GemvStrip<kType, 3>(a, strip, x, y);
+              GemvStrips<kType, 3>(a, strips, strip_bytes, x, y);
             } else {
-              GemvStrip<kType, 4>(a, strip, x, y);
+              GemvStrips<kType, 4>(a, strips, strip_bytes, x, y);
             }
           }
       }
