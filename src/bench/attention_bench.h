@@ -33,7 +33,7 @@ struct AttentionBenchOptions {
   std::vector<int64_t> lengths = {};
   bool prefill = true;
   bool decode = true;
-  int64_t rows = 2048;              // of prefill; all of a shorter length
+  int64_t rows = 8192;              // of prefill; all of a shorter length
   StructuredShape structured = {};  // used where there is no recording
   std::optional<RecordedLayer> recorded = {};
   DType kv_dtype = DType::kF16;

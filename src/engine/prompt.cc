@@ -77,6 +77,24 @@ class ControlTokens {
   std::vector<std::pair<std::string, TokenId>> tokens_;
 };
 
+int64_t TokensOf(const Tokenizer& tokenizer, std::string_view text) {
+  const auto ids = tokenizer.Encode(text, {.add_special_tokens = false, .parse_special = true});
+  return ids.ok() ? static_cast<int64_t>(ids->size()) : 0;
+}
+
+// Whether a control token takes a blank before or behind it along, `both` as spelled together.
+bool IsTaken(const Tokenizer& tokenizer, const std::string& both) {
+  return TokensOf(tokenizer, both) == 1 && TokensOf(tokenizer, " ") > 0;
+}
+
+// The text between control tokens, without blanks that these take along.
+std::string_view WithoutTaken(std::string_view text, bool before_takes, bool behind_takes) {
+  constexpr std::string_view kBlanks = " \t\n\v\f\r";
+  if (before_takes) text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlanks)));
+  if (behind_takes) text = text.substr(0, text.find_last_not_of(kBlanks) + 1);
+  return text;
+}
+
 // Encodes rendered segments, joined in `text`: special tokens only where the template wrote them.
 Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const std::string& text,
                                             std::span<const RenderedSegment> segments,
@@ -103,27 +121,33 @@ Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const st
   // plain text, cut inside what is no special token and would be found all the same.
   std::vector<TokenId> ids;
   if (add_special_tokens && tokenizer.bos_id()) ids.push_back(*tokenizer.bos_id());
-  const auto append_text = [&](size_t begin, size_t end) -> Status {
-    const Result<std::vector<TokenId>> part =
-        tokenizer.Encode(std::string_view(text).substr(begin, end - begin),
+  size_t begin = 0;
+  bool taken = false;  // blanks at `begin`, by the token before
+  const auto append_text = [&](size_t end, bool behind_takes) -> Status {
+    const std::string_view part = std::string_view(text).substr(begin, end - begin);
+    const Result<std::vector<TokenId>> encoded =
+        tokenizer.Encode(WithoutTaken(part, taken, behind_takes),
                          {.add_special_tokens = false, .parse_special = false});
-    if (!part.ok()) return part.status();
-    ids.insert(ids.end(), part->begin(), part->end());
+    if (!encoded.ok()) return encoded.status();
+    ids.insert(ids.end(), encoded->begin(), encoded->end());
+    begin = end;
+    taken = false;
     return OkStatus();
   };
-  size_t begin = 0;
   for (auto m = controls.Find(text, 0); m; m = controls.Find(text, m->end)) {
+    const std::string spelled = text.substr(m->begin, m->end - m->begin);
     if (trusted(*m)) {
-      if (const Status s = append_text(begin, m->begin); !s.ok()) return s;
+      const bool takes = IsTaken(tokenizer, " " + spelled);
+      if (const Status s = append_text(m->begin, takes); !s.ok()) return s;
       ids.push_back(m->id);
       begin = m->end;
+      taken = IsTaken(tokenizer, spelled + " ");
     } else if (!tokenizer.is_special(m->id)) {
       const size_t cut = m->begin + static_cast<size_t>(DecodeUtf8(text, m->begin).length);
-      if (const Status s = append_text(begin, cut); !s.ok()) return s;
-      begin = cut;
+      if (const Status s = append_text(cut, false); !s.ok()) return s;
     }
   }
-  if (const Status s = append_text(begin, text.size()); !s.ok()) return s;
+  if (const Status s = append_text(text.size(), false); !s.ok()) return s;
   return ids;
 }
 

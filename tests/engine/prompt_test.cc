@@ -127,6 +127,19 @@ TEST(ChatPrompt, RolesThatAreNoSpecialTokensAreTextInMessages) {
   EXPECT_EQ(ChatPrompt(tokenizer, &chat, message)->tokens, (Ids{3, 0, 1, 2, 5, 4}));
 }
 
+// Phi-3's control tokens take the blanks behind them along.
+TEST(ChatPrompt, BlanksThatControlTokensTakeAreTakenWhereMessagesSpellThem) {
+  const Tokenizer tokenizer = *Tokenizer::FromJson(
+      R"({"model": {"type": "BPE", "vocab": {"<": 0, "A": 1, ">": 2, "x": 3, "\n": 4, " ": 5}, "merges": []},
+          "added_tokens": [{"id": 6, "content": "<A>", "special": true, "rstrip": true},
+                           {"id": 7, "content": "<x>", "special": true, "lstrip": true}]})");
+  const ChatTemplate chat = *ChatTemplate::Parse("<A>\n{{ messages[0].content }}\n<x>\n<A>\n\n");
+  const ChatMessage plain[] = {{"user", "x"}};
+  EXPECT_EQ(ChatPrompt(tokenizer, &chat, plain)->tokens, (Ids{6, 3, 7, 4, 6}));
+  const ChatMessage spelled[] = {{"user", "<A>\nx"}};
+  EXPECT_EQ(ChatPrompt(tokenizer, &chat, spelled)->tokens, (Ids{6, 0, 1, 2, 4, 3, 7, 4, 6}));
+}
+
 TEST_F(BundledPrompt, ANewestTurnIsTheQuestion) {
   const ChatMessage messages[] = {{"user", "The pass key is 53817."},
                                   {"assistant", "Noted."},
