@@ -111,7 +111,8 @@ class LineMassRun {
             .o = nullptr,
             .weights = nullptr,
             .tile_max = nullptr,
-            .scratch = scratch.Take<float>(floats).data()};
+            .scratch = scratch.Take<float>(floats).data(),
+            .may_round = ctx_.bf16_products()};
   }
 
   // First pass: the rows' largest scores and sums of weights over the piece.

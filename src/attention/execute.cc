@@ -351,7 +351,8 @@ class ExecuteStep {
         .o = item.partial.o + static_cast<int64_t>(begin) * o_stride_,
         .weights = nullptr,
         .tile_max = nullptr,
-        .scratch = q.kernel_scratch};
+        .scratch = q.kernel_scratch,
+        .may_round = ctx_.bf16_products()};
 
     const bool keep = segment.want_scores;
     PanelList list(keep ? MaxPanels(segment) : kBatchPanels, keep, scratch);

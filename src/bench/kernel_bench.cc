@@ -37,25 +37,34 @@ Row BytesRow(const Workload& w, const std::string& kernel, const Timing& time, d
       .Number("% of read bandwidth", 100 * bytes / w.peaks.read_bytes, 0);
 }
 
+struct AttendShape {
+  DType type;
+  int head_dim, rows, tokens;
+  bool may_round;
+};
+
 // Every thread attends on its own; `tokens` of keys and values each.
-void Attend(const Workload& w, Table& table, DType type, int head_dim, int rows, int tokens) {
+void Attend(const Workload& w, Table& table, const AttendShape& s) {
   std::vector<AttendData> threads;
   for (int i = 0; i < w.pool.size(); ++i) {
-    threads.emplace_back(w.kernels, type, head_dim, rows, tokens);
+    threads.emplace_back(w.kernels, s.type, s.head_dim, s.rows, s.tokens, s.may_round);
   }
   const Timing time = Time([&] {
     w.pool.Run(w.pool.size(), [&](int64_t i, int) { threads[static_cast<size_t>(i)].Attend(); });
   });
-  const double flops = 4.0 * rows * tokens * head_dim * w.pool.size() / time.median_s;
+  const double flops = 4.0 * s.rows * s.tokens * s.head_dim * w.pool.size() / time.median_s;
   const double bytes =
       static_cast<double>(threads[0].key_and_value_bytes()) * w.pool.size() / time.median_s;
-  const double peak_flops = std::max(w.peaks.f32_flops, w.peaks.bf16_flops);
+  // Of the arithmetic that it uses.
+  const bool bf16 = w.kernels.prefers_bf16 && (s.may_round || s.type == DType::kBF16);
+  const double peak_flops = bf16 ? w.peaks.bf16_flops : w.peaks.f32_flops;
   table.Add(Row()
-                .Text("kernel", rows > kDecodeRows ? "attend, prefill" : "attend, decode")
-                .Text("dtype", std::string(DTypeName(type)))
-                .Number("head_dim", head_dim, 0)
-                .Number("rows", rows, 0)
-                .Number("tokens", tokens, 0)
+                .Text("kernel", s.rows > kDecodeRows ? "attend, prefill" : "attend, decode")
+                .Text("dtype", std::string(DTypeName(s.type)))
+                .Text("products", bf16 ? "bf16" : "f32")
+                .Number("head_dim", s.head_dim, 0)
+                .Number("rows", s.rows, 0)
+                .Number("tokens", s.tokens, 0)
                 .Number("us", time.median_s * 1e6, 1)
                 .Number("GFLOP/s", flops / 1e9, 1)
                 .Number("% of peak FLOP/s", 100 * flops / peak_flops, 0)
@@ -209,7 +218,7 @@ struct Step {
 // n, rounded up so that panels and slices are whole.
 int64_t RoundRows(int64_t n) { return RoundUp(n, 1024); }
 
-std::vector<Step> Steps(int threads) {
+std::vector<Step> Steps(int threads, bool prefers_bf16) {
   const int64_t bytes = BytesBeyondCaches();
   std::vector<Step> steps;
   for (DType type : {DType::kBF16, DType::kF16, DType::kI8, DType::kF32}) {
@@ -220,9 +229,13 @@ std::vector<Step> Steps(int threads) {
                                  kernels::kPanelTokens;
         const auto many = static_cast<int>(RoundRows(bytes / threads / token_bytes));
         const int tokens = rows > kDecodeRows ? 2048 : many;
-        steps.push_back({"attention", 0, [=](const Workload& w, Table& t) {
-                           Attend(w, t, type, head_dim, rows, tokens);
-                         }});
+        const auto add = [&](bool may_round) {
+          steps.push_back({"attention", 0, [=](const Workload& w, Table& t) {
+                             Attend(w, t, {type, head_dim, rows, tokens, may_round});
+                           }});
+        };
+        add(false);
+        if (prefers_bf16 && type != DType::kBF16 && rows > kDecodeRows) add(true);
       }
     }
   }
@@ -278,7 +291,7 @@ Result<BenchReport> RunKernelBench(const KernelBenchOptions& o, const BenchContr
   report.tables = {Table("attention kernel"), Table("memory-bound kernels"),
                    Table("quantised weights to f32"), Table("selection, one thread")};
   const Workload w = {**chosen, pool, report.machine.peaks};
-  const std::vector<Step> steps = Steps(pool.size());
+  const std::vector<Step> steps = Steps(pool.size(), (*chosen)->prefers_bf16);
   const auto begin = std::chrono::steady_clock::now();
   for (size_t i = 0; i < steps.size() && !control.stopped(); ++i) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;

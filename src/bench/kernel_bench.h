@@ -1,7 +1,8 @@
 // The hot kernels alone, each with its share of the machine's measured peak.
 //
 // Workloads. What is measured in bytes/s reads BytesBeyondCaches() of them.
-//   attend prefill   128 rows (2 heads x 64 positions) over 2048 tokens: FLOP/s
+//   attend prefill   128 rows (2 heads x 64 positions) over 2048 tokens: FLOP/s; with f32 products,
+//                    and rounded to bf16 where that is faster (--fast)
 //   attend decode    2 or 8 rows (one position of a group) over the tokens of one KV head: bytes/s
 //   gemv             matrix of 8192 inputs, one row: bytes/s
 //   dot_rows         block representatives, rows of 256: bytes/s

@@ -23,8 +23,8 @@ AlignedBuffer MadeBytes(size_t bytes) {
 }
 
 AttendData::AttendData(const kernels::KernelTable& kernels, DType type, int head_dim, int rows,
-                       int tokens)
-    : kernels_(&kernels), type_(type), head_dim_(head_dim) {
+                       int tokens, bool may_round)
+    : kernels_(&kernels), type_(type), head_dim_(head_dim), may_round_(may_round) {
   const int n_panels = tokens / kernels::kPanelTokens;
   const size_t key_bytes = kernels::KeyPanelBytes(type, head_dim);
   const size_t value_bytes = kernels::ValuePanelBytes(type, head_dim);
@@ -67,7 +67,8 @@ void AttendData::Attend() {
                     .o = o_.data(),
                     .weights = nullptr,
                     .tile_max = nullptr,
-                    .scratch = scratch_.as<float>()});
+                    .scratch = scratch_.as<float>(),
+                    .may_round = may_round_});
 }
 
 }  // namespace quarry::bench

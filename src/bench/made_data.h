@@ -18,8 +18,10 @@ AlignedBuffer MadeBytes(size_t bytes);
 // Keys, values and queries of one call of the attention kernel, every key visible.
 class AttendData {
  public:
-  // REQUIRES: `tokens` is a multiple of kernels::kPanelTokens; `kernels` outlives this.
-  AttendData(const kernels::KernelTable& kernels, DType type, int head_dim, int rows, int tokens);
+  // may_round: see kernels::AttendArgs. REQUIRES: `tokens` is a multiple of kernels::kPanelTokens;
+  // `kernels` outlives this.
+  AttendData(const kernels::KernelTable& kernels, DType type, int head_dim, int rows, int tokens,
+             bool may_round = false);
 
   void Attend();
   size_t key_and_value_bytes() const { return keys_.size() + values_.size(); }
@@ -28,6 +30,7 @@ class AttendData {
   const kernels::KernelTable* kernels_;
   DType type_;
   int head_dim_;
+  bool may_round_;
   AlignedBuffer keys_, values_, scratch_;
   std::vector<float> q_, m_, d_, o_;
   std::vector<int32_t> lo_, hi_;

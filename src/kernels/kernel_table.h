@@ -44,6 +44,8 @@ struct AttendArgs {
   float* weights;
   float* tile_max;
   float* scratch;  // attend_scratch_floats(rows, head_dim), 64-byte aligned
+  // Queries, keys, values and weights may be rounded to bf16 where that is the faster arithmetic.
+  bool may_round = false;
 };
 
 // y[row][n] for one or more 64-column panels of a packed weight matrix (ops/packed_matrix.h).
@@ -94,7 +96,8 @@ struct PageBoundArgs {
 
 struct KernelTable {
   std::string_view isa;
-  // Whether matrix products on this set are faster with bf16 operands than with f32 ones.
+  // Whether products on this set are faster with bf16 operands than with f32 ones. Attention over
+  // bf16 panels then rounds queries and weights, too, whatever may_round says.
   bool prefers_bf16;
 
   // ---- attention ------------------------------------------------------------------------------

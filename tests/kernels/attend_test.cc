@@ -76,7 +76,7 @@ struct Partial {
 void RunAttend(const KernelTable& kernels, const Cache& cache, const std::vector<KeyPanel>& panels,
                const std::vector<float>& q, const std::vector<int32_t>& lo,
                const std::vector<int32_t>& hi, Partial& out, float* weights = nullptr,
-               float* tile_max = nullptr) {
+               float* tile_max = nullptr, bool may_round = false) {
   const int rows = static_cast<int>(lo.size());
   AlignedBuffer scratch(
       static_cast<size_t>(kernels.attend_scratch_floats(rows, cache.head_dim)) * 4 + 64);
@@ -94,7 +94,8 @@ void RunAttend(const KernelTable& kernels, const Cache& cache, const std::vector
                   .o = out.o.data(),
                   .weights = weights,
                   .tile_max = tile_max,
-                  .scratch = scratch.as<float>()});
+                  .scratch = scratch.as<float>(),
+                  .may_round = may_round});
 }
 
 // The definition, in float64: softmax over the tokens that the row sees.
@@ -143,10 +144,14 @@ Expected Reference(const Cache& c, const std::vector<KeyPanel>& panels, const fl
 // Error of an output channel. Scores are sums of head_dim products of magnitude <= 1, scaled by
 // 1/sqrt(head_dim): each is off by at most ~ eps * sqrt(head_dim) * 2, which moves a probability by
 // that relative amount; exp adds 2e-7, and summing n weighted values of magnitude <= 1 adds eps per
-// step on average. A bf16 dot-product set also rounds queries and weights to 8 bits.
+// step on average. A bf16 dot-product set also rounds queries and weights to 8 bits, sets with
+// integer dot products those of int8 panels to 15 bits of the largest.
 double Bound(const KernelTable& kernels, const Cache& c) {
   const double eps = std::numeric_limits<float>::epsilon();
   const double f32 = eps * (4 * std::sqrt(static_cast<double>(c.head_dim)) + 8);
+  if (c.dtype == DType::kI8 && (kernels.isa == "avx512vnni" || kernels.isa == "avx512bf16")) {
+    return f32 + 0x1p-13;
+  }
   if (!kernels.prefers_bf16 || c.dtype != DType::kBF16) return f32;
   return f32 + 0x1p-8 * 2;
 }
@@ -192,6 +197,42 @@ TEST_P(AttendTest, MatchesFloat64ForAllShapes) {
             }
           }
         }
+      }
+    }
+  }
+}
+
+// Every type's panels rounded to bf16, where the set does that, many rows and few.
+TEST_P(AttendTest, MayRound) {
+  Rng rng(7);
+  const int tokens = 200;
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
+    for (int dim : {8, 40, 64, 128, 256}) {
+      const Cache cache(kernels(), type, tokens, dim, rng);
+      for (int rows : {3, 9, 14, 64}) {
+        const auto q = RandomFloats(rng, static_cast<size_t>(rows * dim), 2.0);
+        std::vector<int32_t> lo, hi;
+        for (int r = 0; r < rows; ++r) {
+          lo.push_back(r % 3);
+          hi.push_back(tokens - 2 * r);
+        }
+        Partial exact(rows, dim), rounded(rows, dim);
+        RunAttend(kernels(), cache, cache.panels, q, lo, hi, exact);
+        RunAttend(kernels(), cache, cache.panels, q, lo, hi, rounded, nullptr, nullptr, true);
+        // Scores are off by 2^-8 of sums of head_dim products of 1 and 2 at most, in both factors.
+        const double bound = 0x1p-7 * 4;
+        double worst = 0;
+        for (int r = 0; r < rows; ++r) {
+          for (int i = 0; i < dim; ++i) {
+            const auto at = static_cast<size_t>(r * exact.stride + i);
+            const auto row = static_cast<size_t>(r);
+            worst = std::max(worst, std::abs(static_cast<double>(exact.o[at] / exact.d[row] -
+                                                                 rounded.o[at] / rounded.d[row])));
+          }
+        }
+        EXPECT_LT(worst, bound) << kernels().isa << " dim " << dim << " rows " << rows;
+        const bool rounds = kernels().prefers_bf16 && type != DType::kBF16 && rows > 8;
+        EXPECT_EQ(worst > 0, rounds) << kernels().isa << " dim " << dim << " rows " << rows;
       }
     }
   }

@@ -40,6 +40,9 @@ class DirectProducts {
         for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Zero(kF32);
       }
       const int end = block + block_size < head_dim_ ? block + block_size : head_dim_;
+      if constexpr (kType == DType::kI8) {
+        for (int p = 0; p < P; ++p) PrefetchScales(*tile.ahead[first + p], block / kScaleBlock);
+      }
       for (int step = block; step < end; step += kStep) {
         for (int p = 0; p < P; ++p) {
           Prefetch(*tile.ahead[first + p], 0, step * kPanelTokens, kStep * kPanelTokens);
@@ -164,6 +167,12 @@ class DirectProducts {
     } else {
       return LoadF16(static_cast<const uint16_t*>(panel) + (even + odd) * width + column);
     }
+  }
+  // Of int8 panels, behind the codes; two blocks a line.
+  HWY_INLINE void PrefetchScales(const KeyPanel& panel, int block) const {
+    if (block % 2 != 0) return;
+    __builtin_prefetch(KeyScales(panel.keys, head_dim_) + block * kPanelTokens, 0, 2);
+    __builtin_prefetch(ValueScales(panel.values, head_dim_) + block * kPanelTokens, 0, 2);
   }
   // Elements [at, at + n) of half 0 or 1 of a panel to the second-level cache. A half holds half of
   // the keys and half of the values, side by side: a core fetches more of two places than of one.
