@@ -21,7 +21,7 @@ using kernels::kTileTokens;
 
 // With few rows the keys are cut between threads, in pieces of this many.
 constexpr int kFewRows = 16;
-constexpr int64_t kKeysPerPiece = 1024;
+constexpr int64_t kKeysPerPiece = 2048;
 constexpr int64_t kAllKeys = std::numeric_limits<int64_t>::max();
 // Panels handed to the kernel at once where no scores are wanted.
 constexpr int kBatchPanels = 256;

@@ -46,7 +46,7 @@ struct BlockPool::Slab {
   std::vector<BlockRef::Block> blocks;
 };
 
-BlockRef::BlockRef(const BlockRef& other) noexcept : block_(other.block_) {
+BlockRef::BlockRef(const BlockRef& other) noexcept : block_(other.block_), data_(other.data_) {
   if (block_ != nullptr) block_->references.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -57,7 +57,6 @@ BlockRef::~BlockRef() {
   pool->Free(block_);
 }
 
-std::byte* BlockRef::data() const { return block_->data; }
 bool BlockRef::shared() const { return block_->references.load(std::memory_order_acquire) > 1; }
 
 std::shared_ptr<BlockPool> BlockPool::Create(size_t block_bytes) {
@@ -102,7 +101,7 @@ Result<BlockRef> BlockPool::Allocate() {
   block->pool = shared_from_this();
   block->references.store(1, std::memory_order_relaxed);
   used_.fetch_add(1, std::memory_order_relaxed);
-  return BlockRef(block);
+  return BlockRef(block, block->data);
 }
 
 void BlockPool::Free(BlockRef::Block* block) {

@@ -22,23 +22,26 @@ class BlockRef {
  public:
   BlockRef() = default;
   BlockRef(const BlockRef& other) noexcept;
-  BlockRef(BlockRef&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  BlockRef(BlockRef&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)), data_(std::exchange(other.data_, nullptr)) {}
   BlockRef& operator=(BlockRef other) noexcept {
     std::swap(block_, other.block_);
+    std::swap(data_, other.data_);
     return *this;
   }
   ~BlockRef();
 
   explicit operator bool() const { return block_ != nullptr; }
-  std::byte* data() const;
+  std::byte* data() const { return data_; }
   // Whether another reference to the same block exists.
   bool shared() const;
 
  private:
   friend class BlockPool;
   struct Block;
-  explicit BlockRef(Block* block) : block_(block) {}
+  BlockRef(Block* block, std::byte* data) : block_(block), data_(data) {}
   Block* block_ = nullptr;
+  std::byte* data_ = nullptr;  // of the block: here, it is found without touching that
 };
 
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
