@@ -77,7 +77,7 @@ class Int8Products {
     }
   }
 
-  // [R][block][token] weights times scales in 16 bits, and what one of them is worth.
+  // [R][block][token / 2] weights times scales, pairs of 16 bits, and what one of them is worth.
   template <int R>
   struct Weights {
     static constexpr int kBlocks = kMaxHeadDim / kScaleBlock;
@@ -108,23 +108,15 @@ class Int8Products {
         for (int r = 0; r < R; ++r) {
           for (int p = 0; p < kTilePanels; ++p) {
             const VecF share = hn::Mul(hn::Mul(w[r][p], scale[p]), Splat(kOne));
-            _mm256_store_si256(reinterpret_cast<__m256i*>(Row(r, b) + p * kPanelTokens),
+            int32_t* to = pairs + ((r * kBlocks + b) * kTileTokens + p * kPanelTokens) / 2;
+            _mm256_store_si256(reinterpret_cast<__m256i*>(to),
                                _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(share.raw)));
           }
           worth[r][b] = largest[r] * most * (1 / kOne);
         }
       }
     }
-    HWY_INLINE int16_t* Row(int r, int block) {
-      return codes + (r * kBlocks + block) * kTileTokens;
-    }
-    HWY_INLINE int32_t Pair(int r, int block, int token) const {
-      int32_t pair;
-      __builtin_memcpy(&pair, codes + (r * kBlocks + block) * kTileTokens + token, sizeof pair);
-      return pair;
-    }
-
-    alignas(64) int16_t codes[R * kBlocks * kTileTokens];
+    alignas(64) int32_t pairs[R * kBlocks * kTileTokens / 2];
     float worth[R][kBlocks];
   };
 
@@ -141,18 +133,20 @@ class Int8Products {
     for (int p = 0; p < tile.n; ++p) {
       const auto* values = static_cast<const int8_t*>(tile.values[p]) + column;
       const auto* ahead = tile.ahead[p]->values;
-      for (int t = 0; t < kPanelTokens; t += 2) {
+      const int32_t* w = weights.pairs + (block * kTileTokens + p * kPanelTokens) / 2;
+      for (int pair = 0; pair < kPanelTokens / 2; ++pair, ++w, values += 2 * stride) {
         for (int i = 0; i < 2 * V * kLanes; i += 64) {
-          Prefetch(ahead, column * kPanelTokens + t * V * kLanes + i);
+          Prefetch(ahead, column * kPanelTokens + pair * 2 * V * kLanes + i);
         }
         for (int v = 0; v < V; v += kBlockVecs) {
           __m512i x[kBlockVecs];
-          Channels<kBlockVecs>(values + t * stride + v * kLanes, stride, x);
+          Channels<kBlockVecs>(values + v * kLanes, stride, x);
           for (int r = 0; r < R; ++r) {
-            const __m512i pair =
-                _mm512_set1_epi32(weights.Pair(r, block + v / kBlockVecs, p * kPanelTokens + t));
-            for (int i = 0; i < kBlockVecs; ++i)
-              sum[r][v + i] = AddPairs(sum[r][v + i], x[i], pair);
+            const __m512i both = _mm512_set1_epi32(
+                w[(r * Weights<R>::kBlocks + v / kBlockVecs) * (kTileTokens / 2)]);
+            for (int i = 0; i < kBlockVecs; ++i) {
+              sum[r][v + i] = AddPairs(sum[r][v + i], x[i], both);
+            }
           }
         }
       }

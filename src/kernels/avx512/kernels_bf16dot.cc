@@ -150,17 +150,17 @@ class DotProducts {
     }
     for (int p = 0; p < tile.n; ++p) {
       const auto* values = static_cast<const uint16_t*>(tile.values[p]) + 2 * column;
-      const uint32_t* w = weights.pairs + p * kPanelTokens / 2;
-      for (int t = 0; t < kPanelTokens; t += 2) {
+      const uint32_t* w = weights.pairs + p * (kPanelTokens / 2);
+      for (int pair = 0; pair < kPanelTokens / 2; ++pair, ++w) {
         __m512bh x[V];
         for (int v = 0; v < V; ++v) {
-          const int at = t * stride + v * 2 * kLanes;
-          if constexpr (kFew) Prefetch(*tile.ahead[p], 1, t * stride + (column + v * kLanes) * 2);
-          x[v] = LoadPairs(values + at);
+          const int at = 2 * pair * stride;
+          if constexpr (kFew) Prefetch(*tile.ahead[p], 1, at + (column + v * kLanes) * 2);
+          x[v] = LoadPairs(values + at + v * 2 * kLanes);
         }
         for (int r = 0; r < R; ++r) {
-          const __m512bh pair = SplatPair(w + (r * kTileTokens + t) / 2);
-          for (int v = 0; v < V; ++v) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], x[v], pair);
+          const __m512bh both = SplatPair(w + r * (kTileTokens / 2));
+          for (int v = 0; v < V; ++v) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], x[v], both);
         }
       }
     }
