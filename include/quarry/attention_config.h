@@ -119,6 +119,12 @@ enum class QuestGroup {
   kMax,      // one list per KV head, by the largest score
 };
 
+// What page bounds are kept in.
+enum class PageBoundsType {
+  kKeys,  // the type of the keys: exact
+  kInt8,  // 8 bits, rounded outwards: half the bytes of 16-bit keys, nearly the same pages
+};
+
 // Quest (Tang et al., arXiv:2406.10774): a decoding step attends to the pages whose keys, by their
 // smallest and largest value per channel, may match the query best. Prompts are attended densely.
 struct QuestConfig {
@@ -129,6 +135,7 @@ struct QuestConfig {
   int64_t dense_layers = 2;     // the first layers attend to everything
   QuestSelection selection = QuestSelection::kKernel;
   QuestGroup group_score = QuestGroup::kPerHead;
+  PageBoundsType page_bounds = PageBoundsType::kKeys;
   // Below 1: each selection grows from the budget until it holds this share of the attention, by
   // estimate (attention/methods/adaptive_budget.h). 0: budgets are fixed.
   double target_coverage = 0;
@@ -150,6 +157,7 @@ struct InfQuestConfig {
   int64_t answer_budget = 2048;  // tokens that the question and every token of the answer retrieve
   int64_t exc_block_size = 128;  // queries of the prompt that retrieve together
   QuestGroup group_score = QuestGroup::kPerHead;
+  PageBoundsType page_bounds = PageBoundsType::kKeys;
   double target_coverage = 0;                        // see QuestConfig; either budget is the least
   std::optional<int64_t> max_budget = std::nullopt;  // tokens; unset: 8 times either budget
   Status Validate() const;

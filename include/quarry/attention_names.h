@@ -16,6 +16,7 @@ inline constexpr std::string_view kSimilarities[] = {
     "dot", "cosine", "l2", "normalized_l2", "dot_minus_l2", "angular", "pearson"};
 inline constexpr std::string_view kQuestSelections[] = {"kernel", "eval"};
 inline constexpr std::string_view kQuestGroups[] = {"per-head", "mean", "max"};
+inline constexpr std::string_view kPageBounds[] = {"keys", "int8"};
 inline constexpr std::string_view kFlexRules[] = {"reference", "coverage"};
 }  // namespace names
 
@@ -25,6 +26,7 @@ inline std::span<const std::string_view> NamesOf(QuestionMode) { return names::k
 inline std::span<const std::string_view> NamesOf(BlockSimilarity) { return names::kSimilarities; }
 inline std::span<const std::string_view> NamesOf(QuestSelection) { return names::kQuestSelections; }
 inline std::span<const std::string_view> NamesOf(QuestGroup) { return names::kQuestGroups; }
+inline std::span<const std::string_view> NamesOf(PageBoundsType) { return names::kPageBounds; }
 inline std::span<const std::string_view> NamesOf(FlexSelectionRule) { return names::kFlexRules; }
 
 template <typename Enum>

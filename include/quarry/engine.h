@@ -35,8 +35,9 @@ struct EngineOptions {
   // Quantise the others on loading, to kQ8_0 or kQ4_0.
   std::optional<WeightType> quantize = {};
   DType kv_dtype = DType::kF16;
-  // Round inputs of matrix products to bf16 where the CPU multiplies those faster: up to twice the
-  // speed on some CPUs, for logits off by some hundredths.
+  // Round what matrix products of prompts take, and queries, keys, values and weights of attention,
+  // to bf16 where the CPU multiplies those faster (AMD's Zen 4 and 5): up to twice the speed, for
+  // logits off by some hundredths.
   bool fast_products = false;
 
   int threads = 0;                       // 0: as many as the machine has

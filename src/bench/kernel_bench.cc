@@ -257,13 +257,16 @@ std::vector<Step> Steps(int threads, bool prefers_bf16) {
     steps.push_back(
         {"gemv", 1, [=](const Workload& w, Table& t) { GemvQuant(w, t, type, n, kInputs); }});
   }
-  for (int rows : {1, 4}) {
-    constexpr int kDim = 128;
-    const auto page_bytes = static_cast<int64_t>(2 * kDim * SizeOf(DType::kF16));
-    const int64_t pages = RoundRows(bytes / page_bytes);
-    steps.push_back({"page_bounds", 1, [=](const Workload& w, Table& t) {
-                       PageBounds(w, t, DType::kF16, rows, kDim, pages);
-                     }});
+  for (DType type : {DType::kF16, DType::kI8}) {
+    for (int rows : {1, 4}) {
+      constexpr int kDim = 128;
+      const auto page_bytes =
+          static_cast<int64_t>(2 * kernels::KeyPanelBytes(type, kDim) / kernels::kPanelTokens);
+      const int64_t pages = RoundRows(bytes / page_bytes);
+      steps.push_back({"page_bounds", 1, [=](const Workload& w, Table& t) {
+                         PageBounds(w, t, type, rows, kDim, pages);
+                       }});
+    }
   }
   for (WeightType type : kWeightTypes) {
     if (!IsQuantized(type)) continue;

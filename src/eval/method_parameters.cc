@@ -64,6 +64,7 @@ std::string Parameters(const Config& config) {
   QUARRY_SHOW(dense_layers, true)
   QUARRY_SHOW(selection, false)
   QUARRY_SHOW(group_score, false)
+  QUARRY_SHOW(page_bounds, false)
   QUARRY_SHOW(heavy_size, true)
   QUARRY_SHOW(recent_size, true)
   QUARRY_SHOW(cache_size, true)

@@ -79,6 +79,7 @@ void ReadMethod(YamlReader& in, InfQuestConfig& c, Notes&) {
   c.answer_budget = in.IntOr("answer_budget", c.answer_budget);
   c.exc_block_size = in.IntOr("exc_block_size", c.exc_block_size);
   c.group_score = ReadEnum(in, "group_score", c.group_score);
+  c.page_bounds = ReadEnum(in, "page_bounds", c.page_bounds);
   ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
@@ -87,6 +88,7 @@ void ReadMethod(YamlReader& in, QuestConfig& c, Notes&) {
   c.dense_layers = in.IntOr("dense_layers", c.dense_layers);
   c.selection = ReadEnum(in, "selection", c.selection);
   c.group_score = ReadEnum(in, "group_score", c.group_score);
+  c.page_bounds = ReadEnum(in, "page_bounds", c.page_bounds);
   ReadGrowth(in, c);
 }
 void ReadMethod(YamlReader& in, H2oConfig& c, Notes&) {

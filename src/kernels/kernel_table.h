@@ -120,7 +120,7 @@ struct KernelTable {
   // low[d] = min(low[d], key), high[d] = max(high[d], key) over lanes [begin, end) of a key panel.
   void (*key_range)(DType, const void* panel, int head_dim, int begin, int end, float* low,
                     float* high);
-  void (*page_bounds)(const PageBoundArgs&);  // not for kI8
+  void (*page_bounds)(const PageBoundArgs&);
   // Indices of the k largest of n scores, ascending. Of equal scores the lower index comes first;
   // NaN ranks below everything. 0 <= k <= n < 2^31.
   void (*top_k)(const float* scores, int64_t n, int64_t k, int32_t* out);

@@ -26,6 +26,7 @@ struct Case {
     config.read_budget = static_cast<int64_t>(rng.Below(60));
     config.answer_budget = config.page_size + static_cast<int64_t>(rng.Below(60));
     config.group_score = static_cast<QuestGroup>(rng.Below(3));
+    if (seed % 2 == 1) config.page_bounds = PageBoundsType::kInt8;
     EXPECT_TRUE(Validate(config).ok()) << Validate(config).message();
     name = fmt::format("seed {}: {}", seed, Describe(inputs.shape, dtype, set));
   }

@@ -143,7 +143,7 @@ model:
 TEST(RunConfig, MethodsThatDecode) {
   const RunConfig quest = Parsed(
       "model: {path: m, type: quest, page_size: 32, token_budget: 640, dense_layers: 1, "
-      "selection: kernel, group_score: mean}");
+      "selection: kernel, group_score: mean, page_bounds: int8}");
   EXPECT_EQ(Describe(quest.attention), "quest");
   EXPECT_EQ(MethodName(quest.attention.methods.prefill), "dense");
   const auto& q = std::get<QuestConfig>(quest.attention.methods.decode);
@@ -152,6 +152,7 @@ TEST(RunConfig, MethodsThatDecode) {
   EXPECT_EQ(q.dense_layers, 1);
   EXPECT_EQ(q.selection, QuestSelection::kKernel);
   EXPECT_EQ(q.group_score, QuestGroup::kMean);
+  EXPECT_EQ(q.page_bounds, PageBoundsType::kInt8);
   EXPECT_EQ(std::get<QuestConfig>(Parsed("model: {path: m, type: quest}").attention.methods.decode),
             QuestConfig());
   const auto eval = Parsed("model: {path: m, type: quest, selection: eval, token_budget: 8}");

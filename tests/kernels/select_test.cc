@@ -23,7 +23,7 @@ class SelectTest : public testing::TestWithParam<const KernelTable*> {
   const KernelTable& kernels() const { return *GetParam(); }
 };
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8};
 constexpr int kDims[] = {8, 16, 24, 40, 64, 72, 128, 256};
 
 // Random tokens packed into a key panel, and the rows as stored.
@@ -42,7 +42,7 @@ struct Panel {
 
 TEST_P(SelectTest, KeyRange) {
   Rng rng(1);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
+  for (DType type : kTypes) {
     for (int dim : kDims) {
       const Panel panel(rng, kernels(), type, dim);
       for (const auto& [begin, end] :

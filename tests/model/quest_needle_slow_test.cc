@@ -99,6 +99,9 @@ TEST_F(NeedleTest, QuestFindsWhatAWindowLoses) {
     EXPECT_NEAR(density, 2.0 / 6 + 4.0 / 6 * 512 / static_cast<double>(prompt_.size()), 0.01);
   }
   quest.group_score = QuestGroup::kPerHead;
+  quest.page_bounds = PageBoundsType::kInt8;
+  EXPECT_EQ(Answer(quest), dense);
+  quest.page_bounds = PageBoundsType::kKeys;
   quest.selection = QuestSelection::kEval;
   EXPECT_EQ(Answer(quest), dense);
 

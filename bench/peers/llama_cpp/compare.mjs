@@ -174,6 +174,9 @@ class Worker {
   stop() { this.process.stdin.end('quit\n'); }
 }
 
+// Threads of llama.cpp go on polling for work for some tenths of a second, on cores that the next
+// sample needs.
+const settle = () => new Promise((done) => setTimeout(done, 500));
 const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)];
 const spread = (v) => `${Math.round(100 * (Math.max(...v) - Math.min(...v)) / median(v))} %`;
 
@@ -210,6 +213,7 @@ async function main() {
   for (const depth of o.depths) {
     for (const [i, w] of workers.entries()) {
       if (depth === past) continue;
+      await settle();
       const r = await w.ask(`read ${depth - past}`);
       whole[i] += r.seconds;
       density[i] = r.density ?? 1;
@@ -219,8 +223,12 @@ async function main() {
     const pp = workers.map(() => []);
     const tg = workers.map(() => []);
     for (let s = 0; s < o.samples; ++s) {
-      for (const [i, w] of workers.entries()) pp[i].push((await w.ask(`pp ${o.batch}`)).seconds);
-      for (const [i, w] of workers.entries()) tg[i].push((await w.ask(`tg ${o.decode}`)).seconds);
+      for (const [times, command] of [[pp, `pp ${o.batch}`], [tg, `tg ${o.decode}`]]) {
+        for (const [i, w] of workers.entries()) {
+          await settle();
+          times[i].push((await w.ask(command)).seconds);
+        }
+      }
     }
     for (const [i, w] of workers.entries()) {
       const { rss } = await w.ask('mem');

@@ -58,13 +58,14 @@ class InfQuest final : public AttentionMethod {
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype, int) const override {
     return std::make_unique<InfQuestState>(
-        QuestPages(shape, dtype, config_.page_size, KvPlane::kRawKeys));
+        QuestPages(shape, {dtype, config_.page_bounds}, config_.page_size, KvPlane::kRawKeys));
   }
 
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
     const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
     return static_cast<size_t>(shape.layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
+           kernels::KeyPanelBytes(QuestPages::DTypeOf({dtype, config_.page_bounds}),
+                                  shape.head_dim);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,

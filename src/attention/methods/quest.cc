@@ -62,15 +62,17 @@ class Quest final : public AttentionMethod {
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype,
                                         int layer) const override {
-    return std::make_unique<QuestState>(QuestPages(shape, dtype, config_.page_size),
-                                        layer < config_.dense_layers);
+    return std::make_unique<QuestState>(
+        QuestPages(shape, {dtype, config_.page_bounds}, config_.page_size),
+        layer < config_.dense_layers);
   }
 
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
     const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
     const int64_t layers = std::max<int64_t>(0, shape.layers - config_.dense_layers);
     return static_cast<size_t>(layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(QuestPages::SummaryDType(dtype), shape.head_dim);
+           kernels::KeyPanelBytes(QuestPages::DTypeOf({dtype, config_.page_bounds}),
+                                  shape.head_dim);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,

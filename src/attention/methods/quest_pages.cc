@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -21,19 +22,46 @@ float RoundedUp(float x) {
   return std::bit_cast<float>((x > 0 ? bits + 0xffffu : bits) & 0xffff0000u);
 }
 
+// One page of int8 bounds: codes and scales into `lane` of a panel. sign 1: of the largest keys,
+// none below x; -1: of the smallest, none above.
+void PackOutwards(const float* x, float sign, int dim, int lane, std::byte* panel) {
+  constexpr float kMost = 127;
+  auto* codes = reinterpret_cast<int8_t*>(panel) + lane;
+  auto* scales = const_cast<BFloat16*>(kernels::KeyScales(panel, dim)) + lane;
+  for (int begin = 0; begin < dim; begin += kernels::kScaleBlock) {
+    const int end = std::min(dim, begin + kernels::kScaleBlock);
+    float largest = 0;
+    for (int d = begin; d < end; ++d) largest = std::max(largest, std::abs(x[d]));
+    const float scale = RoundedUp(largest / kMost);
+    scales[begin / kernels::kScaleBlock * kPanelTokens] = ToBFloat16(scale);
+    for (int d = begin; d < end; ++d) {
+      float code = scale > 0 ? std::ceil(sign * x[d] / scale) : 0;
+      if (code * scale < sign * x[d]) code += 1;  // the quotient was rounded down
+      // Not a number: of an infinite scale, which spoils the page's bound as it should.
+      codes[d * kPanelTokens] =
+          code == code ? static_cast<int8_t>(sign * std::clamp(code, -kMost, kMost)) : int8_t{0};
+    }
+  }
+}
+
 }  // namespace
 
-QuestPages::QuestPages(const ModelShape& shape, DType dtype, int64_t page_size, KvPlane plane)
+DType QuestPages::DTypeOf(Types types) {
+  if (types.bounds == PageBoundsType::kInt8) return DType::kI8;
+  return types.keys == DType::kI8 ? DType::kBF16 : types.keys;
+}
+
+QuestPages::QuestPages(const ModelShape& shape, Types types, int64_t page_size, KvPlane plane)
     : shape_(shape),
-      key_dtype_(dtype),
-      dtype_(SummaryDType(dtype)),
+      key_dtype_(types.keys),
+      dtype_(DTypeOf(types)),
       page_size_(page_size),
       plane_(plane) {}
 
 size_t QuestPages::SideBytes() const { return kernels::KeyPanelBytes(dtype_, shape_.head_dim); }
 
 int64_t QuestPages::BytesOf(int64_t pages) const {
-  return pages * 2 * shape_.kv_heads * shape_.head_dim * static_cast<int64_t>(SizeOf(dtype_));
+  return pages * 2 * shape_.kv_heads * static_cast<int64_t>(SideBytes()) / kPagesPerPanel;
 }
 
 void QuestPages::MakeRoom(TokenPos end) {
@@ -67,8 +95,9 @@ void QuestPages::Extend(const KvStore& kv, int layer, TokenPos end, ExecContext&
     Scratch::Scope scope(scratch);
     float* range = scratch.Take<float>(2 * static_cast<size_t>(shape_.head_dim)).data();
     for (TokenPos t = std::max(tokens_, begin); t < stop;) {
-      const TokenPos next = std::min(stop, (t / page_size_ + 1) * page_size_);
-      ExtendPage(kv, layer, head, {t, next}, ctx.kernels(), range);
+      const TokenPos page = t / page_size_ * page_size_;
+      const TokenPos next = std::min(stop, page + page_size_);
+      ExtendPage(kv, layer, head, {exact() ? t : page, next}, ctx.kernels(), range);
       t = next;
     }
   });
@@ -99,17 +128,20 @@ void QuestPages::ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRang
                       static_cast<int>(next - panel * kPanelTokens), low, high);
     t = next;
   }
-  if (key_dtype_ != dtype_) {
-    for (int d = 0; d < dim; ++d) {
-      high[d] = RoundedUp(high[d]);
-      low[d] = -RoundedUp(-low[d]);
-    }
-  }
   const int lane = static_cast<int>(page % kPagesPerPanel);
-  kernels.pack_keys(dtype_, high, dim, 1, dim, lane,
-                    MutableSide(page / kPagesPerPanel, kv_head, true));
-  kernels.pack_keys(dtype_, low, dim, 1, dim, lane,
-                    MutableSide(page / kPagesPerPanel, kv_head, false));
+  std::byte* high_side = MutableSide(page / kPagesPerPanel, kv_head, true);
+  std::byte* low_side = MutableSide(page / kPagesPerPanel, kv_head, false);
+  if (dtype_ == DType::kI8) {
+    PackOutwards(high, 1, dim, lane, high_side);
+    PackOutwards(low, -1, dim, lane, low_side);
+    return;
+  }
+  for (int d = 0; d < dim && !exact(); ++d) {
+    high[d] = RoundedUp(high[d]);
+    low[d] = -RoundedUp(-low[d]);
+  }
+  kernels.pack_keys(dtype_, high, dim, 1, dim, lane, high_side);
+  kernels.pack_keys(dtype_, low, dim, 1, dim, lane, low_side);
 }
 
 void QuestPages::Bounds(const BoundQuery& q, const kernels::KernelTable& kernels, float* bounds,
@@ -132,9 +164,11 @@ void QuestPages::Bounds(const BoundQuery& q, const kernels::KernelTable& kernels
 }
 
 QuestPages::Range QuestPages::At(int kv_head, int64_t page, int channel) const {
-  const size_t at = kernels::KeyIndex(dtype_, static_cast<int>(page % kPagesPerPanel), channel);
-  return {LoadElement(dtype_, Side(page / kPagesPerPanel, kv_head, false), at),
-          LoadElement(dtype_, Side(page / kPagesPerPanel, kv_head, true), at)};
+  const auto load = [&](bool high) {
+    return kernels::LoadKey(dtype_, Side(page / kPagesPerPanel, kv_head, high), shape_.head_dim,
+                            static_cast<int>(page % kPagesPerPanel), channel);
+  };
+  return {load(false), load(true)};
 }
 
 void QuestPages::Truncate(TokenPos n) {

@@ -6,7 +6,8 @@
 // The last page may be partial; its summary is that of the tokens seen so far.
 //
 // Summaries have the type of the keys, so that they are exact; of int8 keys, whose scales differ,
-// they are bf16, rounded outwards: a bound stays a bound.
+// they are bf16. They may be int8 instead, with a scale for every 32 channels of a page, for half
+// the bytes. What is rounded is rounded outwards: a bound stays a bound.
 //
 // Copies share panels; the one panel that is still being written is copied when one of them goes
 // on.
@@ -16,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "quarry/attention_config.h"
 #include "quarry/types.h"
 
 #include "base/aligned_buffer.h"
@@ -30,10 +32,15 @@ class QuestPages {
  public:
   static constexpr int64_t kPagesPerPanel = 16;
 
-  // `dtype` and `plane`: of the keys, which are rotated or raw.
-  QuestPages(const ModelShape& shape, DType dtype, int64_t page_size,
+  struct Types {
+    DType keys;
+    PageBoundsType bounds = PageBoundsType::kKeys;
+  };
+  // `plane`: of the keys, which are rotated or raw.
+  QuestPages(const ModelShape& shape, Types types, int64_t page_size,
              KvPlane plane = KvPlane::kRotatedKeys);
-  static DType SummaryDType(DType keys) { return keys == DType::kI8 ? DType::kBF16 : keys; }
+  // Of the summaries.
+  static DType DTypeOf(Types types);
 
   int64_t page_size() const { return page_size_; }
   // Tokens that are summarised.
@@ -83,6 +90,8 @@ class QuestPages {
     return const_cast<std::byte*>(Side(panel, kv_head, high));
   }
   void MakeRoom(TokenPos end);
+  // What is rounded cannot be extended: the page is read again from its beginning.
+  bool exact() const { return dtype_ == key_dtype_ && dtype_ != DType::kI8; }
   // Tokens [begin, end) of one page, of which those before `begin` are summarised.
   void ExtendPage(const KvStore& kv, int layer, int kv_head, TokenRange tokens,
                   const kernels::KernelTable& kernels, float* range);

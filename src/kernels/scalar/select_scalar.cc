@@ -22,9 +22,8 @@ void PageBounds(const PageBoundArgs& a) {
     for (int lane = 0; lane < kPanelTokens; ++lane) {
       float sum = 0;
       for (int d = 0; d < a.head_dim; ++d) {
-        const size_t at = KeyIndex(a.dtype, lane, d);
-        sum += a.up[r * a.head_dim + d] * LoadElement(a.dtype, a.high, at);
-        sum += a.down[r * a.head_dim + d] * LoadElement(a.dtype, a.low, at);
+        sum += a.up[r * a.head_dim + d] * LoadKey(a.dtype, a.high, a.head_dim, lane, d);
+        sum += a.down[r * a.head_dim + d] * LoadKey(a.dtype, a.low, a.head_dim, lane, d);
       }
       a.scores[r * a.stride + lane] = sum;
     }

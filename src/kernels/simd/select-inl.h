@@ -5,19 +5,29 @@
 
 namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 
-// Channels d and d + 1 (d even) of lanes [lane, lane + kLanes) of a key panel.
+// Channels d and d + 1 (d even) of lanes [lane, lane + kLanes) of a key panel; of int8 the codes.
 template <DType kType>
-HWY_INLINE void LoadChannels(const void* panel, int head_dim, int d, int lane, VecF& a, VecF& b) {
+HWY_INLINE void LoadCodes(const void* panel, int d, int lane, VecF& a, VecF& b) {
   if constexpr (kType == DType::kI8) {
     const auto* in = static_cast<const int8_t*>(panel) + d * kPanelTokens + lane;
-    const VecF scale = LoadBf16(KeyScales(panel, head_dim) + d / kScaleBlock * kPanelTokens + lane);
-    a = hn::Mul(LoadI8(in), scale);
-    b = hn::Mul(LoadI8(in + kPanelTokens), scale);
+    a = LoadI8(in);
+    b = LoadI8(in + kPanelTokens);
   } else if constexpr (kType == DType::kBF16) {
     LoadBf16Pairs(static_cast<const BFloat16*>(panel) + d * kPanelTokens + 2 * lane, a, b);
   } else {
     a = LoadAs<kType>(panel, d * kPanelTokens + lane);
     b = LoadAs<kType>(panel, (d + 1) * kPanelTokens + lane);
+  }
+}
+
+// The same as numbers.
+template <DType kType>
+HWY_INLINE void LoadChannels(const void* panel, int head_dim, int d, int lane, VecF& a, VecF& b) {
+  LoadCodes<kType>(panel, d, lane, a, b);
+  if constexpr (kType == DType::kI8) {
+    const VecF scale = LoadBf16(KeyScales(panel, head_dim) + d / kScaleBlock * kPanelTokens + lane);
+    a = hn::Mul(a, scale);
+    b = hn::Mul(b, scale);
   }
 }
 
@@ -62,7 +72,8 @@ inline void KeyRange(DType type, const void* panel, int head_dim, int begin, int
   }
 }
 
-// Four sums a row: with one row a single chain of multiply-adds would wait for itself.
+// Four sums a row: with one row a single chain of multiply-adds would wait for itself. int8: sums
+// of a block of channels are made without its scales, which then count once.
 template <DType kType, int R>
 HWY_INLINE void BoundRows(const PageBoundArgs& a, int row) {
   // Two channels of a panel.
@@ -71,32 +82,53 @@ HWY_INLINE void BoundRows(const PageBoundArgs& a, int row) {
   const char* ahead_low = static_cast<const char*>(a.ahead_low);
   const float* up = a.up + static_cast<int64_t>(row) * a.head_dim;
   const float* down = a.down + static_cast<int64_t>(row) * a.head_dim;
+  const int block_size = kType == DType::kI8 ? kScaleBlock : a.head_dim;
   for (int lane = 0; lane < kPanelTokens; lane += kLanes) {
     const bool fetch = row == 0 && lane == 0;
-    VecF sum[R][4];
-    for (int r = 0; r < R; ++r) {
-      for (int i = 0; i < 4; ++i) sum[r][i] = hn::Zero(kF32);
-    }
-    for (int d = 0; d < a.head_dim; d += 2) {
-      for (int i = d / 2 * kStepBytes; fetch && i < (d / 2 + 1) * kStepBytes; i += 64) {
-        __builtin_prefetch(ahead_high + i, 0, 2);
-        __builtin_prefetch(ahead_low + i, 0, 2);
-      }
-      VecF high_a, high_b, low_a, low_b;
-      LoadChannels<kType>(a.high, a.head_dim, d, lane, high_a, high_b);
-      LoadChannels<kType>(a.low, a.head_dim, d, lane, low_a, low_b);
+    VecF total[R];
+    for (int r = 0; r < R; ++r) total[r] = hn::Zero(kF32);
+    for (int block = 0; block < a.head_dim; block += block_size) {
+      const int end = block + block_size < a.head_dim ? block + block_size : a.head_dim;
+      VecF sum[R][4];
       for (int r = 0; r < R; ++r) {
-        const int at = r * a.head_dim + d;
-        sum[r][0] = hn::MulAdd(Splat(up[at]), high_a, sum[r][0]);
-        sum[r][1] = hn::MulAdd(Splat(up[at + 1]), high_b, sum[r][1]);
-        sum[r][2] = hn::MulAdd(Splat(down[at]), low_a, sum[r][2]);
-        sum[r][3] = hn::MulAdd(Splat(down[at + 1]), low_b, sum[r][3]);
+        for (int i = 0; i < 4; ++i) sum[r][i] = hn::Zero(kF32);
+      }
+      for (int d = block; d < end; d += 2) {
+        const int begin = d / 2 * kStepBytes;
+        for (int i = begin; fetch && i < begin + kStepBytes && i % 64 == 0; i += 64) {
+          __builtin_prefetch(ahead_high + i, 0, 2);
+          __builtin_prefetch(ahead_low + i, 0, 2);
+        }
+        VecF high_a, high_b, low_a, low_b;
+        LoadCodes<kType>(a.high, d, lane, high_a, high_b);
+        LoadCodes<kType>(a.low, d, lane, low_a, low_b);
+        for (int r = 0; r < R; ++r) {
+          const int at = r * a.head_dim + d;
+          sum[r][0] = hn::MulAdd(Splat(up[at]), high_a, sum[r][0]);
+          sum[r][1] = hn::MulAdd(Splat(up[at + 1]), high_b, sum[r][1]);
+          sum[r][2] = hn::MulAdd(Splat(down[at]), low_a, sum[r][2]);
+          sum[r][3] = hn::MulAdd(Splat(down[at + 1]), low_b, sum[r][3]);
+        }
+      }
+      if constexpr (kType == DType::kI8) {
+        const int at = block / kScaleBlock * kPanelTokens + lane;
+        const VecF high_scale = LoadBf16(KeyScales(a.high, a.head_dim) + at);
+        const VecF low_scale = LoadBf16(KeyScales(a.low, a.head_dim) + at);
+        if (fetch) {
+          __builtin_prefetch(KeyScales(ahead_high, a.head_dim) + at, 0, 2);
+          __builtin_prefetch(KeyScales(ahead_low, a.head_dim) + at, 0, 2);
+        }
+        for (int r = 0; r < R; ++r) {
+          total[r] = hn::MulAdd(hn::Add(sum[r][0], sum[r][1]), high_scale, total[r]);
+          total[r] = hn::MulAdd(hn::Add(sum[r][2], sum[r][3]), low_scale, total[r]);
+        }
+      } else {
+        for (int r = 0; r < R; ++r) {
+          total[r] = hn::Add(hn::Add(sum[r][0], sum[r][1]), hn::Add(sum[r][2], sum[r][3]));
+        }
       }
     }
-    for (int r = 0; r < R; ++r) {
-      StoreF(hn::Add(hn::Add(sum[r][0], sum[r][1]), hn::Add(sum[r][2], sum[r][3])),
-             a.scores + (row + r) * a.stride + lane);
-    }
+    for (int r = 0; r < R; ++r) StoreF(total[r], a.scores + (row + r) * a.stride + lane);
   }
 }
 
@@ -119,7 +151,7 @@ inline void PageBounds(const PageBoundArgs& a) {
     case DType::kBF16:
       return PageBoundsOf<DType::kBF16>(a);
     case DType::kI8:
-      return;
+      return PageBoundsOf<DType::kI8>(a);
   }
 }
 
