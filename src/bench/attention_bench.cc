@@ -136,6 +136,13 @@ class AttentionBench {
                             .calls = decode ? kDecodeSteps : 1,
                             .kv_dtype = o_.kv_dtype};
     LayerResult dense;
+    std::vector<float> exact;
+    if (ctx_.bf16_products()) {
+      ExecContext f32(ctx_.kernels(), ctx_.threads().size());
+      Result<LayerResult> result = RunLayer(DenseConfig{}, data, task, 0, f32, control_);
+      if (!result.ok()) return result.status();
+      exact = std::move(result->outputs);
+    }
     for (const Subject& s : SubjectsOf(o_, phase)) {
       const std::string what = fmt::format("{} {} at {}", s.label, decode ? "decode" : "prefill",
                                            eval::LengthLabel(data.tokens));
@@ -147,18 +154,19 @@ class AttentionBench {
       Result<LayerResult> result = RunLayer(s.config, data, task, o_.budget_s, ctx_, named);
       if (!result.ok()) return result.status().WithPrefix(what);
       if (result->total.runs == 0) return OkStatus();
-      const bool reference = dense.total.runs == 0;
-      if (reference) dense = *result;
-      table.Add(RowOf(s.label, data, task, *result, dense));
+      if (dense.total.runs == 0) dense = *result;
+      const std::vector<float>& want = exact.empty() ? dense.outputs : exact;
+      const double error = RelativeError(result->outputs, want);
+      table.Add(RowOf(s.label, data, task, *result, dense.total.median_s, error));
       lines_[phase].push_back({s.label, data.tokens, 1e3 * result->total.median_s});
     }
     return OkStatus();
   }
 
   Row RowOf(const std::string& label, const LayerData& data, const LayerTask& task,
-            const LayerResult& r, const LayerResult& dense) const {
+            const LayerResult& r, double dense_s, double error) const {
     const double seconds = r.total.median_s, density = r.pairs.Density();
-    const double speed_up = dense.total.median_s / seconds;
+    const double speed_up = dense_s / seconds;
     const auto pairs = static_cast<double>(r.pairs.attended) / static_cast<double>(task.calls);
     Row row;
     row.Number("length", static_cast<double>(data.tokens), 0).Text("method", label);
@@ -171,12 +179,15 @@ class AttentionBench {
         .Number("% of ideal", 100 * speed_up * density, 0)
         .Number("select ms", 1e3 * r.plan_s, 3)
         .Number("select %", 100 * r.plan_s / seconds, 1)
-        .Number("error", RelativeError(r.outputs, dense.outputs), 4);
+        .Number("error", error, 4);
     const Peaks& peaks = report_.machine.peaks;
     if (task.phase == Phase::kPrefill) {
       const double flops = 4.0 * data.shape.head_dim * pairs / seconds;
+      const bool bf16 =
+          ctx_.bf16_products() || (ctx_.kernels().prefers_bf16 && o_.kv_dtype == DType::kBF16);
       return row.Number("GFLOP/s", flops / 1e9, 0)
-          .Number("% of f32", 100 * flops / peaks.f32_flops, 0);
+          .Number(bf16 ? "% of bf16" : "% of f32",
+                  100 * flops / (bf16 ? peaks.bf16_flops : peaks.f32_flops), 0);
     }
     // A key and a value for every pair of the KV head, whose query heads share them.
     const double bytes = pairs / data.shape.group() * data.shape.head_dim * 2 *
@@ -223,7 +234,7 @@ Result<BenchReport> RunAttentionBench(const AttentionBenchOptions& o, const Benc
   if (!threads.ok()) return threads.status();
   const auto kernels = kernels::ChooseKernelsFromEnvironment();
   if (!kernels.ok()) return kernels.status();
-  ExecContext ctx(**kernels, *threads);
+  ExecContext ctx(**kernels, *threads, o.fast);
   BenchReport report;
   report.machine = MeasureMachine(**kernels, ctx.threads());
   const ModelShape shape =

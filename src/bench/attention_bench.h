@@ -6,9 +6,9 @@
 //             its last rows show what the method does at that depth
 //   decode    the last 32 tokens, one at a time
 // Rows have milliseconds, speed-up over dense, density, ideal speed-up (1 / density) and the share
-// of it that is reached, what selection costs alone, the output's error against dense (relative L2
-// over the timed rows), and the share of the machine's peak: of f32 FLOPs for prefill, of reading
-// keys and values once per KV head for decode.
+// of it that is reached, what selection costs alone, the output's error against dense in f32
+// arithmetic (relative L2 over the timed rows), and the share of the machine's peak: of the FLOPs
+// of the arithmetic in use for prefill, of reading keys and values once per KV head for decode.
 #pragma once
 
 #include <optional>
@@ -37,6 +37,7 @@ struct AttentionBenchOptions {
   StructuredShape structured = {};  // used where there is no recording
   std::optional<RecordedLayer> recorded = {};
   DType kv_dtype = DType::kF16;
+  bool fast = false;       // round to bf16 where that is faster (EngineOptions::fast_products)
   int threads = 0;         // 0: all cores
   double budget_s = 20.0;  // of the runs of one row; five where they fit
 };

@@ -233,6 +233,7 @@ void AddAttention(CLI::App& bench, int* exit_code) {
       ->type_name("FILE");
   c->add_option("--kv-dtype", o->shared.kv_dtype, "keys and values: f16, bf16, f32, int8")
       ->capture_default_str();
+  c->add_flag("--fast", o->bench.fast, "bf16 arithmetic for prefill where the CPU has it faster");
   c->add_option("-t,--threads", o->bench.threads, "threads (default: all cores)");
   c->add_option("--max-seconds", o->bench.budget_s,
                 "time for the runs of one row: five where they fit, one at least")

@@ -180,23 +180,24 @@ class DotProducts {
 
   // Times the scale; for every R rows that a register tile takes at once [head_dim / 2][R] pairs.
   void PackQueries(const AttendArgs& a) {
+    const VecF scale = Splat(a.scale);
     uint32_t* out = q_;
     for (int row = 0; row < a.rows; row += kMaxRows) {
       const int n = a.rows - row < kMaxRows ? a.rows - row : kMaxRows;
-      const float* q = a.q + static_cast<int64_t>(row) * head_dim_;
-      for (int d = 0; d < head_dim_; d += 2) {
-        for (int r = 0; r < n; ++r) {
-          const auto low = RoundedBf16(q[r * head_dim_ + d] * a.scale);
-          const auto high = RoundedBf16(q[r * head_dim_ + d + 1] * a.scale);
-          *out++ = low | high << 16;
+      for (int r = 0; r < n; ++r) {
+        const float* q = a.q + static_cast<int64_t>(row + r) * head_dim_;
+        for (int d = 0; d < head_dim_; d += kLanes) {
+          const VecF x = hn::Mul(LoadUpTo(q + d, head_dim_ - d), scale);
+          alignas(32) uint32_t pairs[kLanes / 2];
+          _mm256_store_si256(reinterpret_cast<__m256i*>(pairs),
+                             reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.raw)));
+          for (int i = 0; i < kLanes / 2 && d + 2 * i < head_dim_; ++i) {
+            out[(d / 2 + i) * n + r] = pairs[i];
+          }
         }
       }
+      out += n * head_dim_ / 2;
     }
-  }
-  static uint32_t RoundedBf16(float x) {
-    BFloat16 rounded;
-    StoreElement(DType::kBF16, &rounded, 0, x);
-    return rounded.bits;
   }
 
   // The line at element `at` of half 0 or 1 of a panel, of the keys' half and of the values' half
