@@ -17,8 +17,8 @@ class GemmWorker;
 class ExecContext {
  public:
   // bf16_products: round the inputs of matrix products with bf16 weights, and of attention, to bf16
-  // where that is the faster arithmetic; otherwise they stay f32. REQUIRES: n_threads >= 1; `kernels` outlives the
-  // context.
+  // where that is the faster arithmetic; otherwise they stay f32. REQUIRES: n_threads >= 1;
+  // `kernels` outlives the context.
   ExecContext(const kernels::KernelTable& kernels, int n_threads, bool bf16_products = false);
   ~ExecContext();
 

@@ -175,8 +175,11 @@ class Worker {
 }
 
 // Threads of llama.cpp go on polling for work for some tenths of a second, on cores that the next
-// sample needs.
-const settle = () => new Promise((done) => setTimeout(done, 500));
+// sample needs. Threads that slept may share a core at first: a few tokens wake them up.
+async function settle(worker) {
+  await new Promise((done) => setTimeout(done, 500));
+  await worker.ask('tg 8');
+}
 const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)];
 const spread = (v) => `${Math.round(100 * (Math.max(...v) - Math.min(...v)) / median(v))} %`;
 
@@ -213,7 +216,7 @@ async function main() {
   for (const depth of o.depths) {
     for (const [i, w] of workers.entries()) {
       if (depth === past) continue;
-      await settle();
+      await settle(w);
       const r = await w.ask(`read ${depth - past}`);
       whole[i] += r.seconds;
       density[i] = r.density ?? 1;
@@ -225,7 +228,7 @@ async function main() {
     for (let s = 0; s < o.samples; ++s) {
       for (const [times, command] of [[pp, `pp ${o.batch}`], [tg, `tg ${o.decode}`]]) {
         for (const [i, w] of workers.entries()) {
-          await settle();
+          await settle(w);
           times[i].push((await w.ask(command)).seconds);
         }
       }
