@@ -57,11 +57,13 @@ void Attend(const Workload& w, Table& table, const AttendShape& s) {
       static_cast<double>(threads[0].key_and_value_bytes()) * w.pool.size() / time.median_s;
   // Of the arithmetic that it uses.
   const bool bf16 = w.kernels.prefers_bf16 && (s.may_round || s.type == DType::kBF16);
+  const bool integers = s.type == DType::kI8 && s.rows <= kDecodeRows;  // where the CPU has them
+  const char* products = bf16 ? "bf16" : integers ? "f32 or integer" : "f32";
   const double peak_flops = bf16 ? w.peaks.bf16_flops : w.peaks.f32_flops;
   table.Add(Row()
                 .Text("kernel", s.rows > kDecodeRows ? "attend, prefill" : "attend, decode")
                 .Text("dtype", std::string(DTypeName(s.type)))
-                .Text("products", bf16 ? "bf16" : "f32")
+                .Text("products", products)
                 .Number("head_dim", s.head_dim, 0)
                 .Number("rows", s.rows, 0)
                 .Number("tokens", s.tokens, 0)
