@@ -182,10 +182,10 @@ TEST_P(QuestPropertyTest, BoundsHold) {
           if (c.config.page_size == 1) {
             // Summaries of int8 keys are rounded outwards to bf16, int8 ones by a step of the
             // largest channel.
-            const double outwards = small ? static_cast<double>(dim) / 127 * c.inputs.q_norm() *
-                                                c.inputs.k_norm()
-                                    : c.dtype == DType::kI8 ? 0x1p-7 * size
-                                                            : 0;
+            const double outwards =
+                small ? static_cast<double>(dim) / 127 * c.inputs.q_norm() * c.inputs.k_norm()
+                : c.dtype == DType::kI8 ? 0x1p-7 * size
+                                        : 0;
             ASSERT_NEAR(bound, largest[static_cast<size_t>(p)], error + outwards)
                 << "query " << s.query;
           }
