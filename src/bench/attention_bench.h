@@ -6,8 +6,8 @@
 //             its last rows show what the method does at that depth
 //   decode    the last 32 tokens, one at a time
 // Rows have milliseconds, speed-up over dense, density, ideal speed-up (1 / density) and the share
-// of it that is reached, what selection costs alone, the output's error against dense in f32
-// arithmetic (relative L2 over the timed rows), and the share of the machine's peak: of the FLOPs
+// of it that is reached, what selection costs alone, the output's error against dense without
+// `fast` (relative L2 over the timed rows), and the share of the machine's peak: of the FLOPs
 // of the arithmetic in use for prefill, of reading keys and values once per KV head for decode.
 #pragma once
 

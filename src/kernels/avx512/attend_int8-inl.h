@@ -9,6 +9,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512/pairs-inl.h"
 #include "kernels/simd/attend-inl.h"
 
 namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
@@ -200,13 +201,6 @@ class Int8Products {
   }
   HWY_INLINE static __m512i Widen16(const int8_t* p) {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  }
-  // Two rows of 16 numbers as 16 pairs.
-  HWY_INLINE static __m512i Interleave(__m512i rows) {
-    alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), rows);
   }
 
   // Pairs of a token and the next, of 32 channels in an order of their own (InOrder) or of 16.

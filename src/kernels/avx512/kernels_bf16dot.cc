@@ -5,6 +5,7 @@
 #define QUARRY_SIMD_NAMESPACE avx512bf16
 #include <immintrin.h>
 
+#include "kernels/avx512/pairs-inl.h"
 #include "kernels/simd/attend-inl.h"
 #include "kernels/simd/select-inl.h"
 
@@ -24,11 +25,8 @@ HWY_INLINE __m512bh SplatPair(const uint32_t* p) {
 
 // bf16 of `first` and `second`, side by side in every 32-bit lane.
 HWY_INLINE void StorePairs(VecF first, VecF second, void* out) {
-  alignas(64) static constexpr uint16_t kInterleave[32] = {
-      0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   const __m512i both = Bits(_mm512_cvtne2ps_pbh(second.raw, first.raw));
-  _mm512_storeu_si512(out, _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), both));
+  _mm512_storeu_si512(out, Interleave(both));
 }
 
 // A panel of another type as the bf16 panel of the same numbers, rounded.
