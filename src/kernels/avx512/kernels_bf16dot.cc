@@ -1,12 +1,16 @@
 // The AVX-512 kernels with bf16 dot products: attention over bf16 panels, whose layout VDPBF16PS
 // reads as it is, and where the caller allows it over panels of the other types, rounded to bf16.
-// Highway 1.0.3 has no such operation, hence intrinsics.
+// Highway 1.0.3 has no such operation, hence intrinsics. Matrix-vector products are those of the
+// sets before, compiled without prefetches.
 
 #define QUARRY_SIMD_NAMESPACE avx512bf16
+#define QUARRY_WEIGHTS_AHEAD 0  // the best set of AMD's CPUs only
 #include <immintrin.h>
 
 #include "kernels/avx512/pairs-inl.h"
 #include "kernels/simd/attend-inl.h"
+#include "kernels/simd/linear-inl.h"
+#include "kernels/simd/quant-inl.h"
 #include "kernels/simd/select-inl.h"
 
 namespace quarry::kernels {
@@ -260,6 +264,10 @@ const KernelTable& Avx512Bf16Kernels() {
     KernelTable t = Avx512VnniKernels();  // every CPU with the one has the other
     t.isa = "avx512bf16";
     t.prefers_bf16 = true;
+    t.gemv_f32 = avx512bf16::GemvF32;
+    t.gemv_f16 = avx512bf16::GemvF16;
+    t.gemv_bf16 = avx512bf16::GemvBf16;
+    t.gemv_quant = avx512bf16::GemvQuant;
     t.attend = avx512bf16::AttendDot;  // its scratch is less than that of f32 products
     t.peak_bf16 = avx512bf16::PeakBf16;
     return t;

@@ -9,8 +9,6 @@ namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 inline constexpr int kGemvVecs = 4;
 inline constexpr int kGemvColumns = kGemvVecs * kLanes;
 inline constexpr int kGemvRowTile = kLanes == 8 ? 2 : 4;
-// How far ahead of its use a weight is asked for.
-inline constexpr int kGemvAheadBytes = 4096;
 
 // One chain of sums a vector, so that a row's sums do not depend on how many rows there are.
 template <int R, DType kType>
@@ -21,9 +19,9 @@ HWY_INLINE void GemvColumns(const GemvArgs& a, const void* panel, int column, co
     for (int v = 0; v < kGemvVecs; ++v) sum[r][v] = hn::Zero(kF32);
   }
   constexpr int64_t kStepBytes = 2 * kWeightPanel * static_cast<int64_t>(SizeOf(kType));
-  const char* ahead = static_cast<const char*>(panel) + kGemvAheadBytes;
-  for (int64_t k = 0; k < a.k; k += 2, ahead += kStepBytes) {
-    for (int line = 0; line < kStepBytes; line += 64) __builtin_prefetch(ahead + line, 0, 3);
+  const char* step = static_cast<const char*>(panel);
+  for (int64_t k = 0; k < a.k; k += 2, step += kStepBytes) {
+    AskAhead(step, kStepBytes);
     for (int v = 0; v < kGemvVecs; ++v) {
       VecF w0, w1;
       const int64_t at = k * kWeightPanel;

@@ -8,16 +8,6 @@ namespace quarry::kernels::QUARRY_SIMD_NAMESPACE {
 // A vector holds kLanes of a strip's 16 rows.
 inline constexpr int kPieces = kStripRows / kLanes;
 inline constexpr int kVecBytes = 4 * kLanes;
-// Weights are asked for this far ahead: beyond what a core sees by itself (a third faster than
-// without; 2 KiB and 8 KiB are slower).
-inline constexpr int kPrefetchBytes = 4096;
-// In pieces of a group: a core has room for some dozen lines on their way.
-HWY_INLINE void PrefetchAhead(const uint8_t* at, int bytes) {
-  for (int line = 0; line < bytes; line += 64) {
-    __builtin_prefetch(at + kPrefetchBytes + line, 0, 3);
-  }
-}
-
 // Rows of inputs done at once; more would not fit the registers.
 inline constexpr int kQuantRowTile = kLanes == 16 ? 4 : 2;
 
@@ -156,7 +146,7 @@ HWY_INLINE void AddSuperGroup45(const uint8_t* header, const InputGroup* x, int6
   }
   for (int j = 0; j < 8; ++j) {
     const uint8_t* group = header + kLayout.header_bytes + j * kLayout.group_bytes;
-    PrefetchAhead(group, kLayout.group_bytes);
+    AskAhead(group, kLayout.group_bytes);
     VecI dots[R][kPieces];
     GroupDots<kType, R>(group, x + j, x_stride, dots);
     for (int p = 0; p < kPieces; ++p) {
@@ -191,7 +181,7 @@ HWY_INLINE void AddSuperGroup6(const uint8_t* header, const InputGroup* x, int64
   }
   for (int j = 0; j < 8; ++j) {
     const uint8_t* group = header + kLayout.header_bytes + j * kLayout.group_bytes;
-    PrefetchAhead(group, kLayout.group_bytes);
+    AskAhead(group, kLayout.group_bytes);
     VecI first[R][kPieces], second[R][kPieces];
     for (int r = 0; r < R; ++r) {
       const InputGroup& in = x[r * x_stride + j];
@@ -237,7 +227,7 @@ HWY_INLINE void GemvStrips(const GemvQuantArgs& a, const uint8_t* strips, int64_
     const InputGroup* in = x + i * kLayout.super_groups;
     for (int s = 0; s < kStripsAtOnce; ++s) {
       const uint8_t* at = strips + s * strip_bytes + i * kBytes;
-      PrefetchAhead(at, kLayout.super_groups == 1 ? kBytes : kLayout.header_bytes);
+      AskAhead(at, kLayout.super_groups == 1 ? kBytes : kLayout.header_bytes);
       if constexpr (kType == WeightType::kQ6_K) {
         AddSuperGroup6<R>(at, in, a.x_stride, sum[s]);
       } else if constexpr (kLayout.super_groups == 8) {
