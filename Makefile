@@ -13,7 +13,7 @@ help:
 	@echo "make demo    install packages, build, plant a fact in a long book and ask for it"
 	@echo "make test    install packages, build, run the tests"
 	@echo "make build   install packages and build; programs land in $(BUILD)/bin"
-	@echo "make format  clang-format every source file"
+	@echo "make format  install the packages of the checks, clang-format every source file"
 
 deps:
 	@tools/install_packages.sh packages.txt
@@ -30,6 +30,7 @@ demo: build
 	  models/needle-5m/inf-llm.yaml $(DEMO_ARGS)
 
 format:
+	@tools/install_packages.sh .ci/packages.txt
 	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format -i
 
 clean:

@@ -1,8 +1,8 @@
 // Makes tests/golden/tokenizers: small made-up tokenizers and what the reference library does with
 // random texts. One command, from the root of the source tree:
 //
-//   npm install --no-save --prefix /tmp/golden tokenizers@0.23.2 &&
-//     NODE_PATH=/tmp/golden/node_modules node tools/golden/tokenizers.js \
+//   npm install --no-save --prefix build/golden tokenizers@0.23.2 &&
+//     NODE_PATH=build/golden/node_modules node tools/golden/tokenizers.js \
 //     models/needle-5m/tokenizer.json tests/golden/tokenizers
 //
 // The same command gives the same files: the random numbers have a fixed seed.
