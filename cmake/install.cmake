@@ -20,4 +20,7 @@ install(FILES
   DESTINATION ${_package})
 if(QUARRY_BUILD_CLI)
   install(TARGETS quarry_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # The text in which quarry eval hides its needles.
+  install(FILES ${PROJECT_SOURCE_DIR}/data/pride_and_prejudice.txt
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/quarry)
 endif()

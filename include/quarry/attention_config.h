@@ -93,7 +93,7 @@ struct InfLlmConfig {
 enum class BlockSimilarity { kDot, kCosine, kL2, kNormalizedL2, kDotMinusL2, kAngular, kPearson };
 
 // Which tokens the question vector is made of when the question is not where the authors' code
-// expects it (infllm docs, "question vector").
+// expects it (docs/methods/qllm.md, "Deviations").
 enum class QuestionMode { kReference, kStrict };
 
 // Q-LLM (Li et al., arXiv:2406.07528): InfLLM whose block score also looks at the question.
@@ -136,8 +136,9 @@ struct QuestConfig {
   QuestSelection selection = QuestSelection::kKernel;
   QuestGroup group_score = QuestGroup::kPerHead;
   PageBoundsType page_bounds = PageBoundsType::kKeys;
-  // Below 1: each selection grows from the budget until it holds this share of the attention, by
-  // estimate (attention/methods/adaptive_budget.h). 0: budgets are fixed.
+  // Below 1: each selection grows from the budget, page by page in the order of their scores, until
+  // it holds this share of the attention that all of the past would get, or max_budget. The share
+  // is estimated from a sample of the pages left out. 0: budgets are fixed.
   double target_coverage = 0;
   std::optional<int64_t> max_budget = std::nullopt;  // tokens; unset: 8 * token_budget
   Status Validate() const;
@@ -197,7 +198,9 @@ struct AShapeConfig {
   friend bool operator==(const AShapeConfig&, const AShapeConfig&) = default;
 };
 
-// Tri-shape prefill (TriangleMix): as a-shape, and the prompt's last n_last rows attend everything.
+// Tri-shape prefill (Li et al., arXiv:2412.10319): as a-shape, and the prompt's last n_last rows
+// attend everything. With dense layers below starting_layer it is TriangleMix (He et al.,
+// arXiv:2507.21526).
 struct TriShapeConfig : AShapeConfig {
   static constexpr std::string_view kName = "tri-shape";
   static constexpr PhaseSupport kPhases = PhaseSupport::kPrefillOnly;
@@ -255,9 +258,10 @@ using AttentionConfig =
 // Every method's name, in the order of the documentation.
 std::vector<std::string_view> MethodNames();
 
-// The default configuration of the method called `name`; aliases of the original projects are
-// known (origin, full, stream-lm, streaming). An unknown name is an error that suggests the
-// nearest.
+// The default configuration of the method called `name`. Names of the original projects are known,
+// too: origin and full (dense), stream-lm and streaming (stream-llm), minfer (minference),
+// flex_prefill and flex-prefill (flexprefill), a_shape, tri_shape. An unknown name is an error that
+// suggests the nearest.
 Result<AttentionConfig> DefaultAttentionConfig(std::string_view name);
 
 std::string_view MethodName(const AttentionConfig& config);

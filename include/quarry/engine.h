@@ -25,7 +25,8 @@
 namespace quarry {
 
 struct EngineOptions {
-  std::string model = {};         // folder with config.json, safetensors and a tokenizer
+  // A folder with config.json, safetensors and a tokenizer, or a GGUF file, which has all of them.
+  std::string model = {};
   std::string tokenizer = {};     // another folder or file for the tokenizer; empty: the model's
   AttentionSetup attention = {};  // dense
 

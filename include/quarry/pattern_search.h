@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "quarry/pattern_table.h"
@@ -27,8 +26,7 @@ struct PatternSearchProgress {
 };
 
 struct PatternSearchOptions {
-  std::string model = {};      // folder, as EngineOptions has it
-  std::string tokenizer = {};  // empty: the model's
+  std::string model = {};  // folder or GGUF file, as EngineOptions has it
   // Written anew after every layer. If it holds the first layers of this model already, the search
   // goes on behind them, with the same options; if it holds all, that is an error. Until then a
   // file OUTPUT.search notes what the search is of.
@@ -39,9 +37,7 @@ struct PatternSearchOptions {
   // By recall the original writes every winner as vertical-slash; this keeps it as it is.
   bool keep_patterns = false;
   uint64_t seed = 0;  // of the prompt
-  std::optional<DType> weight_dtype = {};
-  DType kv_dtype = DType::kF16;
-  int threads = 0;  // 0: as many as the machine has
+  int threads = 0;    // 0: as many as the machine has
   LogSink log = {};
   std::function<void(const PatternSearchProgress&)> on_progress = {};  // after each layer
   const std::atomic<bool>* cancel = nullptr;                           // looked at between layers

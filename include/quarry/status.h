@@ -1,7 +1,7 @@
 // Status and Result<T>: how Quarry reports errors. No exception crosses the public API.
 //
 // A message is one line that names the thing, the value and the limit, and the remedy where one is
-// known: "quest: block_tokens is 24, must be a power of two between 8 and 128".
+// known: "quest: token_budget is 8, must be between page_size (16) and 1073741824".
 #pragma once
 
 #include <cassert>

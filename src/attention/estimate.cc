@@ -19,10 +19,6 @@ using kernels::kTileTokens;
 constexpr int64_t kPieceKeys = 2048;
 constexpr int64_t kBatchKeys = 4 * kTileTokens;
 
-float Scale(int head_dim) {
-  return static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
-}
-
 // One run over the keys, cut into pieces of (KV head, keys).
 class LineMassRun {
  public:
@@ -105,7 +101,7 @@ class LineMassRun {
             .hi = hi_.data(),
             .panels = panels.data(),
             .n_panels = n,
-            .scale = Scale(dim),
+            .scale = SoftmaxScale(dim),
             .m = nullptr,
             .d = nullptr,
             .o = nullptr,

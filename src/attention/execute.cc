@@ -64,6 +64,11 @@ struct GatheredList {
   std::byte* keys;
   std::byte* values;
 };
+// Panels of one of them that are copied by one worker, from `panel` on.
+struct ListPiece {
+  size_t list;
+  int64_t panel;
+};
 
 }  // namespace
 
@@ -71,6 +76,7 @@ struct AttentionExecutor::Workspace {
   Tiling tiling;
   std::vector<FixedAngles> angles;
   std::vector<GatheredList> lists;
+  std::vector<ListPiece> list_pieces;
   std::vector<Item> items;
   std::vector<std::vector<Weights>> weights;  // per worker
   KeyScores scores;
@@ -85,7 +91,6 @@ class ExecuteStep {
         in_(input),
         ctx_(ctx),
         work_(work),
-        group_(input.shape->group()),
         dim_(input.shape->head_dim),
         o_stride_(kernels::ValueStride(input.shape->head_dim)) {}
 
@@ -126,25 +131,21 @@ class ExecuteStep {
 
   void GatherLists() {
     work_.lists.clear();
-    struct Piece {
-      size_t list;
-      int64_t panel;
-    };
+    work_.list_pieces.clear();
     constexpr int64_t kPanelsPerPiece = 16;
     const size_t key_bytes = kernels::KeyPanelBytes(in_.kv_dtype, dim_);
     const size_t value_bytes = kernels::ValuePanelBytes(in_.kv_dtype, dim_);
-    std::vector<Piece> pieces;
     for (const AttentionPlan::ColumnList& l : plan_.column_lists()) {
       const auto panels = CeilDiv(static_cast<int64_t>(l.end - l.begin), kPanelTokens);
       for (int64_t p = 0; p < panels; p += kPanelsPerPiece) {
-        pieces.push_back({work_.lists.size(), p});
+        work_.list_pieces.push_back({work_.lists.size(), p});
       }
       const auto n = static_cast<size_t>(panels);
       work_.lists.push_back({ctx_.scratch().Take<std::byte>(n * key_bytes).data(),
                              ctx_.scratch().Take<std::byte>(n * value_bytes).data()});
     }
-    ctx_.threads().Run(static_cast<int64_t>(pieces.size()), [&](int64_t i, int) {
-      const Piece& piece = pieces[static_cast<size_t>(i)];
+    ctx_.threads().Run(static_cast<int64_t>(work_.list_pieces.size()), [&](int64_t i, int) {
+      const ListPiece& piece = work_.list_pieces[static_cast<size_t>(i)];
       const AttentionPlan::ColumnList& l = plan_.column_lists()[piece.list];
       const std::span<const TokenPos> tokens = plan_.tokens(l);
       const GatherSource source = {in_.kv, in_.layer, l.kv_head, l.keys, in_.kv_dtype, dim_};
@@ -196,7 +197,7 @@ class ExecuteStep {
     });
   }
 
-  // ---- many rows: a tile is one piece of work ---------------------------------------------------
+  // Many rows: a tile is one piece of work.
   void RunWhole() {
     ctx_.threads().Run(static_cast<int64_t>(work_.tiling.tiles().size()), [&](int64_t i,
                                                                               int worker) {
@@ -212,7 +213,7 @@ class ExecuteStep {
     });
   }
 
-  // ---- few rows: keys are cut between threads ---------------------------------------------------
+  // Few rows: keys are cut between threads.
   void RunCut() {
     work_.items.clear();
     for (size_t t = 0; t < work_.tiling.tiles().size(); ++t) {
@@ -260,7 +261,6 @@ class ExecuteStep {
     return p;
   }
 
-  // ---- one item ---------------------------------------------------------------------------------
   struct Queries {
     float* rotated = nullptr;  // [group * rows][dim]
     bool valid = false;
@@ -336,23 +336,22 @@ class ExecuteStep {
     const TokenRange visible = {segment.mask.lo(in_.first + rows.begin),
                                 segment.mask.hi(in_.first + rows.end - 1)};
 
-    kernels::AttendArgs args = {
-        .dtype = in_.kv_dtype,
-        .head_dim = dim_,
-        .rows = n,
-        .q = q.rotated + static_cast<int64_t>(begin) * dim_,
-        .lo = q.lo,
-        .hi = q.hi,
-        .panels = nullptr,
-        .n_panels = 0,
-        .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim_))),
-        .m = item.partial.m + begin,
-        .d = item.partial.d + begin,
-        .o = item.partial.o + static_cast<int64_t>(begin) * o_stride_,
-        .weights = nullptr,
-        .tile_max = nullptr,
-        .scratch = q.kernel_scratch,
-        .may_round = ctx_.bf16_products()};
+    kernels::AttendArgs args = {.dtype = in_.kv_dtype,
+                                .head_dim = dim_,
+                                .rows = n,
+                                .q = q.rotated + static_cast<int64_t>(begin) * dim_,
+                                .lo = q.lo,
+                                .hi = q.hi,
+                                .panels = nullptr,
+                                .n_panels = 0,
+                                .scale = SoftmaxScale(dim_),
+                                .m = item.partial.m + begin,
+                                .d = item.partial.d + begin,
+                                .o = item.partial.o + static_cast<int64_t>(begin) * o_stride_,
+                                .weights = nullptr,
+                                .tile_max = nullptr,
+                                .scratch = q.kernel_scratch,
+                                .may_round = ctx_.bf16_products()};
 
     const bool keep = segment.want_scores;
     PanelList list(keep ? MaxPanels(segment) : kBatchPanels, keep, scratch);
@@ -373,7 +372,7 @@ class ExecuteStep {
       return;
     }
     if (list.n == 0) return;
-    const int tiles = (list.n + kTilePanels - 1) / kTilePanels;
+    const int tiles = static_cast<int>(CeilDiv(list.n, kTilePanels));
     const auto slots = static_cast<size_t>(tiles) * static_cast<size_t>(n);
     args.weights = scratch.Take<float>(slots * kTileTokens).data();
     args.tile_max = scratch.Take<float>(slots).data();
@@ -521,7 +520,6 @@ class ExecuteStep {
   const AttendInput& in_;
   ExecContext& ctx_;
   AttentionExecutor::Workspace& work_;
-  const int group_;
   const int dim_;
   const int o_stride_;
   float* tile_scores_ = nullptr;  // [row tile][as work_.scores.data_]

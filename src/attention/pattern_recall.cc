@@ -164,7 +164,7 @@ class RecallRun {
                            .hi = hi,
                            .panels = panels.data(),
                            .n_panels = n_panels,
-                           .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim))),
+                           .scale = SoftmaxScale(dim),
                            .m = m,
                            .d = d,
                            .o = nullptr,

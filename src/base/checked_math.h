@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 namespace quarry {
 
@@ -16,15 +15,6 @@ inline std::optional<uint64_t> CheckedMul(uint64_t a, uint64_t b) {
 inline std::optional<uint64_t> CheckedAdd(uint64_t a, uint64_t b) {
   uint64_t r;
   if (__builtin_add_overflow(a, b, &r)) return std::nullopt;
-  return r;
-}
-
-// Product of all factors; 1 for none.
-inline std::optional<uint64_t> CheckedProduct(std::span<const uint64_t> factors) {
-  uint64_t r = 1;
-  for (uint64_t f : factors) {
-    if (__builtin_mul_overflow(r, f, &r)) return std::nullopt;
-  }
   return r;
 }
 

@@ -285,8 +285,8 @@ std::vector<Step> Steps(int threads, bool prefers_bf16) {
 }  // namespace
 
 Result<BenchReport> RunKernelBench(const KernelBenchOptions& o, const BenchControl& control) {
-  const auto chosen =
-      o.isa.empty() ? kernels::ChooseKernelsFromEnvironment() : kernels::ChooseKernels(o.isa);
+  const auto chosen = o.isa.empty() ? kernels::ChooseKernelsFromEnvironment()
+                                    : kernels::ChooseKernels(o.isa, "isa");
   if (!chosen.ok()) return chosen.status();
   const Result<int> threads = ThreadCount(o.threads);
   if (!threads.ok()) return threads.status();

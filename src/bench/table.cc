@@ -6,18 +6,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/markdown.h"
+
 namespace quarry::bench {
 namespace {
-
-// A line break or bar would end the cell.
-std::string CellText(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '|') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out;
-}
 
 // Written without a fraction.
 bool IsCount(double x) { return std::floor(x) == x && std::abs(x) < 0x1p53; }
@@ -50,13 +42,13 @@ std::string Table::Markdown() const {
   if (rows_.empty()) return "";
   std::string header = "|", rule = "|";
   for (const auto& f : rows_[0].fields_) {
-    header += fmt::format(" {} |", CellText(f.name));
+    header += fmt::format(" {} |", MarkdownCell(f.name));
     rule += f.is_text ? "---|" : "---:|";
   }
   std::string out = fmt::format("\n### {}\n\n{}\n{}\n", title_, header, rule);
   for (const Row& row : rows_) {
     out += "|";
-    for (const auto& f : row.fields_) out += fmt::format(" {} |", CellText(f.text));
+    for (const auto& f : row.fields_) out += fmt::format(" {} |", MarkdownCell(f.text));
     out += "\n";
   }
   return out;

@@ -111,9 +111,6 @@ Result<std::vector<NamedMethod>> DistinctMethods(const ModelOptions& shared,
   return named;
 }
 
-// ---- kernels
-// ---------------------------------------------------------------------------------------
-
 struct KernelsCommand {
   bench::KernelBenchOptions bench;
   OutputFiles files;
@@ -139,9 +136,6 @@ Each row shows its share of what the machine was measured to reach just before. 
     });
   });
 }
-
-// ---- attention
-// -------------------------------------------------------------------------------------
 
 struct AttentionCommand {
   std::vector<std::string> methods, lengths;
@@ -267,9 +261,6 @@ slash and topical in turn, with positions that do not rotate. Layers that a meth
   });
 }
 
-// ---- latency
-// ---------------------------------------------------------------------------------------
-
 struct LatencyCommand {
   ModelOptions model;  // what all methods share
   std::vector<std::string> methods, configs, lengths;
@@ -305,7 +296,7 @@ void AddLatency(CLI::App& bench, int* exit_code) {
   o->model.AddTo(*c);
   // One method, one file: here there are several.
   for (const char* name :
-       {"--method", "--config", "--prefill", "--decode", "--max-context-warning"}) {
+       {"--method", "--config", "--prefill", "--decode", "--no-max-context-warning"}) {
     c->remove_option(c->get_option(name));
   }
   AddNamedMethods(*c, kLatencyMethods, o->methods, o->configs);

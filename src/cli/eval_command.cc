@@ -210,7 +210,7 @@ void AddEvalCommand(CLI::App& app, int* exit_code) {
   for (const char* name : {"--method", "--config", "--prefill", "--decode"}) {
     c->remove_option(c->get_option(name));
   }
-  c->remove_option(c->get_option("--max-context-warning"));
+  c->remove_option(c->get_option("--no-max-context-warning"));
   AddNamedMethods(*c, "dense", o->methods, o->configs);
   c->add_option("--lengths", o->lengths,
                 "tokens: 4K,16K or LOW:HIGH:COUNT (default: what the model was trained for)")

@@ -126,9 +126,10 @@ void ModelOptions::AddTo(CLI::App& c) {
       "--fast", fast_products,
       "bf16 arithmetic for prompts where the CPU has it faster (AMD Zen 4 and 5): up to twice "
       "the speed, logits off by some hundredths");
-  c.add_flag("--max-context-warning,!--no-max-context-warning", context_warning,
-             "warn if the prompt is longer than the model was trained for and the method does not "
-             "help (on by default)");
+  c.add_flag_callback(
+      "--no-max-context-warning", [this] { context_warning = false; },
+      "do not warn if the prompt is longer than the model was trained for and the method does not "
+      "help");
 }
 
 Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {

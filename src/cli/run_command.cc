@@ -1,5 +1,6 @@
 #include "cli/run_command.h"
 
+#include <atomic>
 #include <cstdio>
 #include <future>
 #include <memory>
@@ -222,7 +223,8 @@ int Run(RunOptions o) {
   Output out;
   ProgressLine progress;
   std::promise<GenerateResult> done;
-  RequestId id = 0;
+  // The engine's thread may call back before Submit has returned.
+  std::atomic<RequestId> id{0};
   const auto cancel = [&] { engine.Cancel(id); };
   GenerateCallbacks callbacks;
   callbacks.on_progress = [&](const GenerateProgress& p) {
@@ -288,9 +290,8 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
       ->allow_extra_args(false);
   c->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
   c->add_flag("--json", o->json, "print one JSON object instead of streaming the answer");
-  c->add_flag(
-      "--coverage", o->coverage,
-      "measure how much of the attention over all tokens was kept, and say so with --stats");
+  c->add_flag("--coverage", o->coverage,
+              "measure how much of the attention over all tokens was kept; implies --stats");
   c->add_option(
        "--dump-qkv", o->dump_qkv,
        "while the prompt is read, write queries, keys and values of this layer to FILE "

@@ -1,7 +1,6 @@
 #include "quarry/convert.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -9,6 +8,7 @@
 
 #include "quarry/tokenizer.h"
 
+#include "base/caught.h"
 #include "engine/gguf_metadata.h"
 #include "format/gguf_config.h"
 #include "format/gguf_write.h"
@@ -205,8 +205,8 @@ Status ConvertToGguf(const ConvertOptions& options) {
   }
   try {
     return Converter(options).Run();
-  } catch (const std::bad_alloc&) {
-    return OutOfMemory(fmt::format("{}: no memory to convert it", options.model.string()));
+  } catch (...) {
+    return CaughtStatus(fmt::format("{}: no memory to convert it", options.model.string()));
   }
 }
 

@@ -6,12 +6,12 @@
 #include <future>
 #include <list>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/caught.h"
 #include "engine/task.h"
 #include "kernels/dispatch.h"
 #include "ops/matmul.h"
@@ -83,7 +83,8 @@ Status CheckWeightsFit(const ModelInfo& info, const EngineOptions& o) {
 
 Status CheckOptions(const EngineOptions& o) {
   if (o.threads < 0 || o.threads > 1024) {
-    return InvalidArgument(fmt::format("threads is {}, must be between 1 and 1024", o.threads));
+    return InvalidArgument(
+        fmt::format("threads is {}, must be between 0 (all cores) and 1024", o.threads));
   }
   if (o.chunk_size < 1 || o.chunk_size > 1 << 20) {
     return InvalidArgument(
@@ -98,7 +99,8 @@ Status CheckOptions(const EngineOptions& o) {
         fmt::format("base is {}, must be above 0 and at most 1e12", *o.rope_base));
   }
   if (o.quantize && *o.quantize != WeightType::kQ8_0 && *o.quantize != WeightType::kQ4_0) {
-    return InvalidArgument("quantize must be q8_0 or q4_0");
+    return InvalidArgument(
+        fmt::format("quantize is {}, must be q8_0 or q4_0", WeightTypeName(*o.quantize)));
   }
   return Validate(o.attention);
 }
@@ -312,10 +314,8 @@ void Engine::Impl::Guarded(std::span<const std::shared_ptr<Task>> tasks, Work wo
   Status status;
   try {
     return work();
-  } catch (const std::bad_alloc&) {
-    status = OutOfMemory("no memory for the next step");
-  } catch (const std::exception& e) {
-    status = Internal(e.what());
+  } catch (...) {
+    status = CaughtStatus("no memory for the next step");
   }
   for (const auto& task : tasks) {
     if (!task->ended()) task->Finish(StopReason::kError, status);
@@ -393,8 +393,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
     Result<std::unique_ptr<Impl>> impl = Impl::Open(std::move(options));
     if (!impl.ok()) return impl.status();
     return std::unique_ptr<Engine>(new Engine(std::move(*impl)));
-  } catch (const std::bad_alloc&) {
-    return OutOfMemory("no memory for the model");
+  } catch (...) {
+    return CaughtStatus("no memory for the model");
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <new>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -11,9 +10,10 @@
 #include <fmt/format.h>
 
 #include "quarry/model_info.h"
-#include "quarry/prompt.h"
+#include "quarry/tokenizer.h"
 
 #include "attention/methods/pattern_search.h"
+#include "base/caught.h"
 #include "base/file.h"
 #include "base/quoted.h"
 #include "base/rng.h"
@@ -130,7 +130,7 @@ Result<PatternTable> Search(const PatternSearchOptions& o) {
   if (!table.ok()) return table.status();
   const Result<const kernels::KernelTable*> kernels = kernels::ChooseKernelsFromEnvironment();
   if (!kernels.ok()) return kernels.status();
-  const Result<Tokenizer> tokenizer = Tokenizer::Load(o.tokenizer.empty() ? o.model : o.tokenizer);
+  const Result<Tokenizer> tokenizer = Tokenizer::Load(o.model);
   if (!tokenizer.ok()) return tokenizer.status();
   const int64_t n = o.tokens != 0
                         ? o.tokens
@@ -145,10 +145,10 @@ Result<PatternTable> Search(const PatternSearchOptions& o) {
   for (TokenId id : *prompt) {
     if (id < 0 || id >= info->vocab_size) {
       return CorruptData(fmt::format("{}: token id {} is not in the model's vocabulary of {}",
-                                     o.tokenizer, id, info->vocab_size));
+                                     o.model, id, info->vocab_size));
     }
   }
-  Result<std::shared_ptr<const Model>> model = Model::Load(o.model, o.weight_dtype);
+  Result<std::shared_ptr<const Model>> model = Model::Load(o.model);
   if (!model.ok()) return model.status();
   if (o.log && n > info->native_context) {
     o.log(LogLevel::kWarning, fmt::format("the prompt has {} tokens, the model was trained for {}",
@@ -185,7 +185,7 @@ Result<PatternTable> Search(const PatternSearchOptions& o) {
   const ModelShape& shape = (*model)->shape();
   Sequence sequence(shape, MakeRope((*model)->config().rope, shape.head_dim, n),
                     std::make_shared<const MethodSet>(MakePatternSearch(search), shape.layers),
-                    {.kv_dtype = o.kv_dtype, .hints = {.question = {}, .prompt_end = n}});
+                    {.kv_dtype = DType::kF16, .hints = {.question = {}, .prompt_end = n}});
   const Status forward = (*model)->Forward(*prompt, sequence, ctx, {}, {.cancel = &stop});
   if (!written.ok()) return written;
   // The last layer may have ended before the wish to stop was seen.
@@ -217,10 +217,8 @@ std::string KeyValuePrompt(uint64_t seed, int64_t records) {
 Result<PatternTable> SearchPatterns(const PatternSearchOptions& options) {
   try {
     return Search(options);
-  } catch (const std::bad_alloc&) {
-    return OutOfMemory("no memory for the pattern search; a shorter prompt takes less");
-  } catch (const std::exception& e) {
-    return Internal(e.what());
+  } catch (...) {
+    return CaughtStatus("no memory for the pattern search; a shorter prompt takes less");
   }
 }
 

@@ -83,7 +83,6 @@ class Evaluation {
   // report.md, and for the tasks that have them heatmaps, curves and JSON files; returns their
   // names.
   Result<std::vector<std::filesystem::path>> WriteFiles() const;
-  int64_t samples_total() const { return samples_total_; }
   int64_t samples_before() const { return samples_before_; }
 
  private:
@@ -97,7 +96,8 @@ class Evaluation {
   Evaluation(EvalOptions options, Journal journal)
       : options_(std::move(options)), journal_(std::move(journal)) {}
 
-  // ---- evaluation.cc
+  // In evaluation.cc.
+
   Status Load();
   Status MakeSettings();
   // That every task can be made at the shortest length.
@@ -110,14 +110,16 @@ class Evaluation {
     return settings_.at({&task, method});
   }
 
-  // ---- evaluation_run.cc
+  // In evaluation_run.cc.
+
   Status RunMethod(size_t method);
   Status RunCell(const Cell& cell, const std::vector<std::unique_ptr<Engine>>& engines);
   Status RunSample(const Cell& cell, const Sample& sample, Engine& engine);
   GenerateResult Generate(Engine& engine, GenerateRequest request, const Cell& cell);
   void Tell();
 
-  // ---- evaluation_files.cc
+  // In evaluation_files.cc.
+
   std::vector<const Record*> Results(const EvalTask& task, size_t method, int64_t length) const;
   Status WriteNeedleFiles(const EvalTask& task, std::vector<std::filesystem::path>& files) const;
   Status WritePerplexityFiles(const EvalTask& task,

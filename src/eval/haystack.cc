@@ -123,7 +123,7 @@ Result<Haystack> FindHaystack(const std::filesystem::path& path,
                               std::span<const std::filesystem::path> roots) {
   if (!path.empty()) return Haystack::Load(path);
   for (const auto& root : roots) {
-    for (const char* folder : {"data", "share/quarry", "share/quarry/data"}) {
+    for (const char* folder : {"data", "share/quarry"}) {
       const auto candidate = root / folder / kNovel;
       std::error_code error;
       if (std::filesystem::is_regular_file(candidate, error)) return Haystack::Load(candidate);

@@ -75,7 +75,6 @@ std::string Parameters(const Config& config) {
   QUARRY_SHOW(max_budget, false)
   QUARRY_SHOW(pattern_file, false)
   QUARRY_SHOW(ratio, false)
-  QUARRY_SHOW(automatic, false)
   QUARRY_SHOW(coverage, !lines_given)
   QUARRY_SHOW(starting_layer, false)
   QUARRY_SHOW(n_last, false)

@@ -165,8 +165,6 @@ double AllIn(std::string_view prediction, Labels labels) {
   return labels.empty() ? 0 : static_cast<double>(found) / static_cast<double>(labels.size());
 }
 
-double AnyIn(std::string_view prediction, Labels labels) { return AllIn(prediction, labels) > 0; }
-
 double LastInt(std::string_view prediction, Labels labels) {
   const std::vector<std::string> words = Words(Blanked(prediction, "\n.`'\":"));
   if (words.empty()) return 0;

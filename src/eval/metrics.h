@@ -11,7 +11,8 @@ namespace quarry::eval {
 
 using Labels = std::span<const std::string>;  // acceptable answers; "the label" is the first
 
-// ---- retrieval
+// Retrieval.
+
 // The first run of ASCII digits is the label, digit by digit.
 double FirstInt(std::string_view prediction, Labels labels);
 // The first run of digits has the label's value: leading zeros do not count.
@@ -26,15 +27,15 @@ double WordIn(std::string_view prediction, Labels labels);
 // The same characters, no strings, words in upper case (dialogue).
 double UpperCaseWordIn(std::string_view prediction, Labels labels);
 
-// ---- RULER, after PostProcess; ASCII case does not count
+// RULER, after PostProcess; ASCII case does not count.
+
 // Share of the labels that occur.
 double AllIn(std::string_view prediction, Labels labels);
-// 1 if any label occurs.
-double AnyIn(std::string_view prediction, Labels labels);
 // Control characters become line feeds; stripped.
 std::string PostProcess(std::string_view prediction);
 
-// ---- numbers, code, choices
+// Numbers, code, choices.
+
 // After line feeds . ` ' " : became blanks, the last word is the label as an integer.
 double LastInt(std::string_view prediction, Labels labels);
 // The first number: its whole part is the label, or its value where the label has a point.
@@ -45,7 +46,8 @@ double PrefixMatch(std::string_view prediction, Labels labels);
 double ChoiceDebug(std::string_view prediction, Labels labels);
 double ChoiceBook(std::string_view prediction, Labels labels);
 
-// ---- overlap (overlap_metrics.cc); the best over all labels
+// Overlap (overlap_metrics.cc); the best over all labels.
+
 // F1 of words in lower case without punctuation and articles.
 double F1English(std::string_view prediction, Labels labels);
 // F1 of characters without punctuation and white space.
@@ -57,7 +59,8 @@ double RougeLsum(std::string_view prediction, Labels labels);
 // model of the original needle test.
 double WordRecall(std::string_view prediction, Labels labels);
 
-// ---- shared
+// Shared.
+
 // White-space-separated words.
 std::vector<std::string> Words(std::string_view text);
 std::string_view Strip(std::string_view text);

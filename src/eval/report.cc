@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/markdown.h"
 #include "eval/charts.h"
+#include "eval/tasks.h"
 
 namespace quarry::eval {
 namespace {
@@ -23,18 +25,9 @@ std::string Rate(double per_second) {
 
 std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
-// A line break or bar would end the cell.
-std::string CellText(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2)) {
-    text.insert(at, "\\");
-  }
-  return text;
-}
-
 void AddLine(std::string& out, const std::vector<std::string>& cells) {
   out += "|";
-  for (const std::string& cell : cells) out += " " + CellText(cell) + " |";
+  for (const std::string& cell : cells) out += " " + MarkdownCell(cell) + " |";
   out += "\n";
 }
 
@@ -80,10 +73,6 @@ void AddTable(std::string& out, const ReportTable& table) {
   }
 }
 
-bool IsRuler(const std::string& task) {
-  return task.starts_with("niah_") || task == "vt" || task == "cwe" || task == "fwe";
-}
-
 void AddRulerAverage(std::string& out, const std::vector<ReportTable>& tables) {
   struct Sum {
     double score = 0;
@@ -93,7 +82,7 @@ void AddRulerAverage(std::string& out, const std::vector<ReportTable>& tables) {
   std::vector<std::pair<std::string, std::map<int64_t, Sum>>> methods;
   int64_t n_tasks = 0;
   for (const ReportTable& table : tables) {
-    if (!IsRuler(table.task)) continue;
+    if (!IsRulerTask(table.task)) continue;
     ++n_tasks;
     for (const ReportRow& row : table.rows) {
       if (row.samples == 0) continue;

@@ -13,7 +13,7 @@
 namespace quarry::eval {
 namespace {
 
-// ---- fwe
+// fwe: the most frequent coded words.
 
 constexpr std::string_view kFweTemplate =
     "Read the following coded text and track the frequency of each coded word. Find the three most "
@@ -59,7 +59,7 @@ std::vector<std::string> DrawVocabulary(PythonRandom& random, int64_t size, uint
   return vocabulary;
 }
 
-// ---- cwe
+// cwe: the most common words of a list.
 
 constexpr std::string_view kCweTemplate =
     "Below is a numbered list of words. In these words, some appear more often than others. "

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace quarry::eval {
 
@@ -15,21 +14,6 @@ Interval WilsonInterval(double successes, int64_t trials) {
   const double centre = (p + kZ * kZ / (2 * n)) / denominator;
   const double half = kZ * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n)) / denominator;
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
-}
-
-double Mean(std::span<const double> values) {
-  if (values.empty()) return 0;
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-std::vector<int64_t> RoundedLinspace(double low, double high, int64_t n) {
-  std::vector<int64_t> out;
-  for (int64_t i = 0; i < n; ++i) {
-    const double step = n > 1 ? (high - low) / static_cast<double>(n - 1) : 0;
-    const double x = i + 1 == n && n > 1 ? high : low + static_cast<double>(i) * step;
-    out.push_back(std::llrint(x));
-  }
-  return out;
 }
 
 }  // namespace quarry::eval

@@ -1,9 +1,7 @@
-// Means, and how far to trust them.
+// How far to trust a mean.
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 namespace quarry::eval {
 
@@ -16,12 +14,5 @@ struct Interval {
 // sums of scores between 0 and 1, for which it is too wide rather than too narrow, because no score
 // in [0, 1] varies more than one of 0 and 1 with the same mean. [0, 1] without trials.
 Interval WilsonInterval(double successes, int64_t trials);
-
-// 0 of nothing.
-double Mean(std::span<const double> values);
-
-// round(linspace(low, high, n)), halves to even as Python and NumPy round.
-// REQUIRES: n >= 1; one value is low.
-std::vector<int64_t> RoundedLinspace(double low, double high, int64_t n);
 
 }  // namespace quarry::eval

@@ -14,18 +14,18 @@ struct Group {
   bool (*holds)(std::string_view task);
 };
 
-bool IsRuler(std::string_view task) {
-  const auto tasks = RulerTasks();
-  return std::any_of(tasks.begin(), tasks.end(), [&](const auto* t) { return t->name() == task; });
-}
-
 constexpr Group kGroups[] = {
     {"niah", [](std::string_view task) { return task.starts_with("niah_"); }},
-    {"ruler", IsRuler},
+    {"ruler", IsRulerTask},
     {"infinitebench", [](std::string_view task) { return task.starts_with("infinitebench/"); }},
 };
 
 }  // namespace
+
+bool IsRulerTask(std::string_view name) {
+  const auto tasks = RulerTasks();
+  return std::any_of(tasks.begin(), tasks.end(), [&](const auto* t) { return t->name() == name; });
+}
 
 std::span<const EvalTask* const> AllTasks() {
   static const std::vector<const EvalTask*> tasks = [] {

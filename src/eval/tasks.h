@@ -16,6 +16,7 @@ const EvalTask& PerplexityTaskInstance();
 std::span<const EvalTask* const> PlantedTasks();
 // niah_*, vt, cwe, fwe
 std::span<const EvalTask* const> RulerTasks();
+bool IsRulerTask(std::string_view name);
 // InfiniteBench's own files
 std::span<const EvalTask* const> InfiniteBenchTasks();
 

@@ -6,20 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "base/quoted.h"
 #include "tensor/quantize.h"
 
 namespace quarry {
 namespace {
-
-// As for config.json: sizes computed from these fit 64 bits.
-constexpr int64_t kMaxLayers = 10000;
-constexpr int64_t kMaxHidden = int64_t{1} << 18;
-constexpr int64_t kMaxHeads = 4096;
-constexpr int64_t kMaxHeadDim = 4096;
-constexpr int64_t kMaxIntermediate = int64_t{1} << 20;
-constexpr int64_t kMaxVocab = int64_t{1} << 23;
-constexpr int64_t kMaxPositions = int64_t{1} << 31;
 
 struct Architecture {
   std::string_view name;
@@ -80,24 +70,25 @@ class ConfigReader {
 
   void ReadCounts() {
     HfConfig& c = config_;
-    c.n_layers = in_.Int(Key("block_count"), 1, kMaxLayers);
-    c.hidden_size = in_.Int(Key("embedding_length"), 1, kMaxHidden);
+    c.n_layers = in_.Int(Key("block_count"), 1, ConfigLimits::kLayers);
+    c.hidden_size = in_.Int(Key("embedding_length"), 1, ConfigLimits::kHidden);
     const auto layers = static_cast<size_t>(c.n_layers);
-    c.n_heads = in_.IntOrUniform(Key("attention.head_count"), layers, 1, kMaxHeads, std::nullopt);
+    c.n_heads = in_.IntOrUniform(Key("attention.head_count"), layers, 1, ConfigLimits::kHeads,
+                                 std::nullopt);
     c.n_kv_heads =
         in_.IntOrUniform(Key("attention.head_count_kv"), layers, 1, c.n_heads, c.n_heads);
-    c.intermediate_size =
-        in_.IntOrUniform(Key("feed_forward_length"), layers, 1, kMaxIntermediate, std::nullopt);
-    c.max_position_embeddings = in_.Int(Key("context_length"), 1, kMaxPositions);
+    c.intermediate_size = in_.IntOrUniform(Key("feed_forward_length"), layers, 1,
+                                           ConfigLimits::kIntermediate, std::nullopt);
+    c.max_position_embeddings = in_.Int(Key("context_length"), 1, ConfigLimits::kPositions);
     if (!error_.ok()) return;
     if (c.n_heads % c.n_kv_heads != 0) {
       in_.Reject(Key("attention.head_count"),
                  fmt::format("must be a multiple of head_count_kv ({})", c.n_kv_heads));
     }
-    const int64_t head_dim = in_.IntOr(Key("attention.key_length"), 1, kMaxHeadDim,
+    const int64_t head_dim = in_.IntOr(Key("attention.key_length"), 1, ConfigLimits::kHeadDim,
                                        std::max<int64_t>(1, c.hidden_size / c.n_heads));
     c.head_dim = head_dim;
-    if (in_.IntOr(Key("attention.value_length"), 1, kMaxHeadDim, head_dim) != head_dim) {
+    if (in_.IntOr(Key("attention.value_length"), 1, ConfigLimits::kHeadDim, head_dim) != head_dim) {
       in_.Reject(Key("attention.value_length"), fmt::format("must be key_length ({})", head_dim),
                  StatusCode::kUnsupported);
     }
@@ -109,15 +100,16 @@ class ConfigReader {
     c.rms_norm_eps = in_.NumberOr(Key("attention.layer_norm_rms_epsilon"), 1e-12, 1, 1e-5);
     const GgufValue* tokens = model_.metadata().FindKey("tokenizer.ggml.tokens");
     if (in_.Has(Key("vocab_size"))) {
-      c.vocab_size = in_.Int(Key("vocab_size"), 1, kMaxVocab);
+      c.vocab_size = in_.Int(Key("vocab_size"), 1, ConfigLimits::kVocab);
     } else if (const Result<WeightView> table = model_.Find("token_embd.weight");
-               table.ok() && table->shape.size() == 2 && table->shape[0] <= kMaxVocab) {
+               table.ok() && table->shape.size() == 2 && table->shape[0] <= ConfigLimits::kVocab) {
       c.vocab_size = table->shape[0];
     } else if (tokens != nullptr && tokens->count >= 1 &&
-               tokens->count <= static_cast<uint64_t>(kMaxVocab)) {
+               tokens->count <= static_cast<uint64_t>(ConfigLimits::kVocab)) {
       c.vocab_size = static_cast<int64_t>(tokens->count);
     } else {
-      in_.Reject(Key("vocab_size"), fmt::format("must be an integer between 1 and {}", kMaxVocab));
+      in_.Reject(Key("vocab_size"),
+                 fmt::format("must be an integer between 1 and {}", ConfigLimits::kVocab));
     }
     c.windows.assign(layers, 0);
   }
@@ -165,7 +157,7 @@ class ConfigReader {
     }
     rope.factor = in_.NumberOr(Key("rope.scaling.factor"), 1e-6, 1e6, 1);
     rope.original_max_positions = in_.IntOr(Key("rope.scaling.original_context_length"), 2,
-                                            kMaxPositions, c.max_position_embeddings);
+                                            ConfigLimits::kPositions, c.max_position_embeddings);
     const double extra = in_.NumberOr(Key("rope.scaling.attn_factor"), 1e-6, 1e6, 1);
     const std::string_view type = in_.StringOr(Key("rope.scaling.type"), "");
     if (HasTensor("rope_factors_long.weight") && HasTensor("rope_factors_short.weight")) {
@@ -215,7 +207,8 @@ class ConfigReader {
     c.qkv_bias = HasTensor("blk.0.attn_q.bias") || HasTensor("blk.0.attn_qkv.bias");
     c.o_bias = HasTensor("blk.0.attn_output.bias");
     c.mlp_bias = HasTensor("blk.0.ffn_up.bias");
-    const int64_t window = in_.IntOr(Key("attention.sliding_window"), 0, kMaxPositions, 0);
+    const int64_t window =
+        in_.IntOr(Key("attention.sliding_window"), 0, ConfigLimits::kPositions, 0);
     if (c.family == ModelFamily::kPhi3) std::fill(c.windows.begin(), c.windows.end(), window);
     if (c.family == ModelFamily::kMiniCpm) {
       const auto n = static_cast<double>(c.n_layers), hidden = static_cast<double>(c.hidden_size);

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "base/quoted.h"
-#include "base/utf8.h"
 #include "format/gguf.h"
 
 namespace quarry {

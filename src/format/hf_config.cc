@@ -15,15 +15,6 @@
 namespace quarry {
 namespace {
 
-// Every weight matrix has fewer than 2^44 elements, those of all layers together fewer than 2^58:
-// sizes in bytes fit 64 bits.
-constexpr int64_t kMaxLayers = 10000;
-constexpr int64_t kMaxHidden = int64_t{1} << 18;
-constexpr int64_t kMaxHeads = 4096;
-constexpr int64_t kMaxHeadDim = 4096;
-constexpr int64_t kMaxIntermediate = int64_t{1} << 20;
-constexpr int64_t kMaxVocab = int64_t{1} << 23;
-constexpr int64_t kMaxPositions = int64_t{1} << 31;
 constexpr size_t kMaxTokenIds = 1024;
 
 struct KnownArchitecture {
@@ -93,7 +84,7 @@ double DefaultEps(ModelFamily family) {
 }
 
 void ReadHeads(const JsonReader& in, const CountKeys& keys, HfConfig& config) {
-  config.n_heads = in.Int("num_attention_heads", 1, kMaxHeads);
+  config.n_heads = in.Int("num_attention_heads", 1, ConfigLimits::kHeads);
   // Absent and null differ for Mistral, whose class has a default of its own.
   const bool mistral_default =
       config.family == ModelFamily::kMistral && !in.Contains(keys.kv_heads);
@@ -105,28 +96,29 @@ void ReadHeads(const JsonReader& in, const CountKeys& keys, HfConfig& config) {
                                     config.n_kv_heads)));
   }
   if (in.Has(keys.head_dim)) {
-    config.head_dim = in.Int(keys.head_dim, 1, kMaxHeadDim);
+    config.head_dim = in.Int(keys.head_dim, 1, ConfigLimits::kHeadDim);
   } else if (config.family == ModelFamily::kQwen3) {
     config.head_dim = 128;
   } else {
     config.head_dim = config.hidden_size / config.n_heads;
-    if (in.ok() &&
-        (config.head_dim * config.n_heads != config.hidden_size || config.head_dim > kMaxHeadDim)) {
-      in.Fail(CorruptData(fmt::format(
-          "{} is {}, without {} it must be num_attention_heads ({}) times at most {}",
-          in.Name("hidden_size"), config.hidden_size, keys.head_dim, config.n_heads, kMaxHeadDim)));
+    if (in.ok() && (config.head_dim * config.n_heads != config.hidden_size ||
+                    config.head_dim > ConfigLimits::kHeadDim)) {
+      in.Fail(CorruptData(
+          fmt::format("{} is {}, without {} it must be num_attention_heads ({}) times at most {}",
+                      in.Name("hidden_size"), config.hidden_size, keys.head_dim, config.n_heads,
+                      ConfigLimits::kHeadDim)));
     }
   }
 }
 
 void ReadCounts(const JsonReader& in, HfConfig& config) {
   const CountKeys keys = config.family == ModelFamily::kChatGlm ? kChatGlmKeys : CountKeys();
-  config.n_layers = in.Int(keys.layers, 1, kMaxLayers);
-  config.hidden_size = in.Int("hidden_size", 1, kMaxHidden);
+  config.n_layers = in.Int(keys.layers, 1, ConfigLimits::kLayers);
+  config.hidden_size = in.Int("hidden_size", 1, ConfigLimits::kHidden);
   ReadHeads(in, keys, config);
-  config.intermediate_size = in.Int(keys.intermediate, 1, kMaxIntermediate);
-  config.vocab_size = in.Int(keys.vocab, 1, kMaxVocab);
-  config.max_position_embeddings = in.Int(keys.positions, 1, kMaxPositions);
+  config.intermediate_size = in.Int(keys.intermediate, 1, ConfigLimits::kIntermediate);
+  config.vocab_size = in.Int(keys.vocab, 1, ConfigLimits::kVocab);
+  config.max_position_embeddings = in.Int(keys.positions, 1, ConfigLimits::kPositions);
   config.rms_norm_eps = in.NumberOr(keys.eps, 1e-12, 1, DefaultEps(config.family));
   config.tie_word_embeddings =
       in.BoolOr("tie_word_embeddings", config.family == ModelFamily::kMiniCpm);
@@ -162,7 +154,8 @@ void ReadBiases(const JsonReader& in, HfConfig& config) {
 
 // Which layers `layer_types` calls sliding; empty if it is absent.
 std::vector<bool> ReadLayerTypes(const JsonReader& in, const HfConfig& config) {
-  const std::vector<std::string> types = in.Strings("layer_types", static_cast<size_t>(kMaxLayers));
+  const std::vector<std::string> types =
+      in.Strings("layer_types", static_cast<size_t>(ConfigLimits::kLayers));
   if (types.empty() || !in.ok()) return {};
   if (types.size() != static_cast<size_t>(config.n_layers)) {
     in.Fail(CorruptData(fmt::format("{} has {} entries, must have num_hidden_layers ({})",
@@ -186,7 +179,7 @@ void ReadWindows(const JsonReader& in, HfConfig& config) {
   config.windows.assign(n_layers, 0);
   // Null is no window; an absent key is the default of the family's class.
   const auto window = [&](int64_t if_absent) {
-    return in.IntOr("sliding_window", 1, kMaxPositions,
+    return in.IntOr("sliding_window", 1, ConfigLimits::kPositions,
                     in.Contains("sliding_window") ? 0 : if_absent);
   };
   switch (config.family) {
@@ -204,7 +197,7 @@ void ReadWindows(const JsonReader& in, HfConfig& config) {
   }
   // Published Qwen files leave a number in sliding_window and switch it off here.
   if (!in.BoolOr("use_sliding_window", false)) return;
-  const int64_t first = in.IntOr("max_window_layers", 0, kMaxLayers, 28);
+  const int64_t first = in.IntOr("max_window_layers", 0, ConfigLimits::kLayers, 28);
   const std::vector<bool> sliding = ReadLayerTypes(in, config);
   for (size_t i = 0; i < n_layers; ++i) {
     const bool slides = sliding.empty() ? static_cast<int64_t>(i) >= first : sliding[i];
@@ -356,7 +349,7 @@ Result<GenerationConfig> ParseGenerationConfig(std::string_view json, std::strin
   config.top_p = in.OptionalNumber("top_p", 0, 1);
   config.min_p = in.OptionalNumber("min_p", 0, 1);
   config.repetition_penalty = in.OptionalNumber("repetition_penalty", 1e-6, 100);
-  config.max_new_tokens = in.OptionalInt("max_new_tokens", 0, kMaxPositions);
+  config.max_new_tokens = in.OptionalInt("max_new_tokens", 0, ConfigLimits::kPositions);
   if (!error.ok()) return error;
   return config;
 }

@@ -33,6 +33,18 @@ enum class ModelFamily : uint8_t {
   kMiniCpm,
 };
 
+// Largest numbers that are read, from GGUF metadata too. Every weight matrix has fewer than 2^44
+// elements, those of all layers together fewer than 2^58: sizes in bytes fit 64 bits.
+struct ConfigLimits {
+  static constexpr int64_t kLayers = 10000;
+  static constexpr int64_t kHidden = int64_t{1} << 18;
+  static constexpr int64_t kHeads = 4096;
+  static constexpr int64_t kHeadDim = 4096;
+  static constexpr int64_t kIntermediate = int64_t{1} << 20;
+  static constexpr int64_t kVocab = int64_t{1} << 23;
+  static constexpr int64_t kPositions = int64_t{1} << 31;
+};
+
 struct HfConfig {
   ModelFamily family = ModelFamily::kLlama;
   std::string architecture;  // "LlamaForCausalLM"

@@ -7,8 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "base/quoted.h"
-
 namespace quarry {
 namespace {
 

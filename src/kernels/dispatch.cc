@@ -1,5 +1,6 @@
 #include "kernels/dispatch.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -27,7 +28,8 @@ const KernelTable& NeonKernels();
 
 namespace {
 
-constexpr std::string_view kKnownNames = "scalar, avx2, avx512, avx512vnni, avx512bf16, neon";
+constexpr std::array<std::string_view, 6> kNames = {"scalar",     "avx2",       "avx512",
+                                                    "avx512vnni", "avx512bf16", "neon"};
 
 #if defined(__x86_64__)
 bool HasAvx2() {
@@ -87,25 +89,24 @@ const Choices& Detect() {
 
 std::span<const KernelTable* const> SupportedKernels() { return Detect().supported; }
 
-Result<const KernelTable*> ChooseKernels(std::string_view isa) {
+Result<const KernelTable*> ChooseKernels(std::string_view isa, std::string_view source) {
   if (isa.empty()) return Detect().best;
   std::string supported;
   for (const KernelTable* table : SupportedKernels()) {
     if (table->isa == isa) return table;
     supported += fmt::format("{}{}", supported.empty() ? "" : ", ", table->isa);
   }
-  for (std::string_view known : {"scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"}) {
-    if (known == isa) {
-      return Unsupported(fmt::format(
-          "QUARRY_ISA is {}, which this build or CPU does not have (it has {})", isa, supported));
-    }
+  if (std::find(kNames.begin(), kNames.end(), isa) != kNames.end()) {
+    return Unsupported(fmt::format("{} is {}, which this build or CPU does not have (it has {})",
+                                   source, isa, supported));
   }
-  return InvalidArgument(fmt::format("QUARRY_ISA is \"{}\", must be one of {}", isa, kKnownNames));
+  return InvalidArgument(
+      fmt::format("{} is \"{}\", must be one of {}", source, isa, fmt::join(kNames, ", ")));
 }
 
 Result<const KernelTable*> ChooseKernelsFromEnvironment() {
   const char* isa = std::getenv("QUARRY_ISA");
-  return ChooseKernels(isa == nullptr ? std::string_view() : isa);
+  return ChooseKernels(isa == nullptr ? std::string_view() : isa, "QUARRY_ISA");
 }
 
 }  // namespace quarry::kernels

@@ -19,8 +19,8 @@ const KernelTable& ScalarKernels();
 std::span<const KernelTable* const> SupportedKernels();
 
 // The set called `isa`, or the best one for this CPU if `isa` is empty. An error for a name that is
-// not known, not built or not supported by this CPU.
-Result<const KernelTable*> ChooseKernels(std::string_view isa);
+// not known, not built or not supported by this CPU; `source` is the option that gave the name.
+Result<const KernelTable*> ChooseKernels(std::string_view isa, std::string_view source = "isa");
 
 // As above with the name from the environment variable QUARRY_ISA (unset: the best).
 Result<const KernelTable*> ChooseKernelsFromEnvironment();

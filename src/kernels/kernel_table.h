@@ -50,7 +50,7 @@ struct AttendArgs {
 
 // y[row][n] for one or more 64-column panels of a packed weight matrix (ops/packed_matrix.h).
 struct GemvArgs {
-  const void* w;  // panels one after the other: bf16 [k / 2][64][2] or f32 [k][64]
+  const void* w;  // panels one after the other: f32 or f16 [k][64], bf16 [k / 2][64][2]
   int64_t k;      // even
   int64_t n_panels;
   const float* x;  // [rows][x_stride]
@@ -100,7 +100,8 @@ struct KernelTable {
   // bf16 panels then rounds queries and weights, too, whatever may_round says.
   bool prefers_bf16;
 
-  // ---- attention ------------------------------------------------------------------------------
+  // Attention.
+
   void (*attend)(const AttendArgs&);
   int64_t (*attend_scratch_floats)(int rows, int head_dim);
   // out[j] += sum over r of weights[r][j] * row_scale[r], j < kTileTokens.
@@ -116,7 +117,8 @@ struct KernelTable {
   // scores[i] = rows[i] . x for n rows of `dim` elements, one after the other. Not for kI8.
   void (*dot_rows)(DType, const void* rows, int64_t n, int64_t dim, const float* x, float* scores);
 
-  // ---- selection ------------------------------------------------------------------------------
+  // Selection.
+
   // low[d] = min(low[d], key), high[d] = max(high[d], key) over lanes [begin, end) of a key panel.
   void (*key_range)(DType, const void* panel, int head_dim, int begin, int end, float* low,
                     float* high);
@@ -125,7 +127,8 @@ struct KernelTable {
   // NaN ranks below everything. 0 <= k <= n < 2^31.
   void (*top_k)(const float* scores, int64_t n, int64_t k, int32_t* out);
 
-  // ---- linear layers --------------------------------------------------------------------------
+  // Linear layers.
+
   void (*gemv_f32)(const GemvArgs&);
   void (*gemv_f16)(const GemvArgs&);
   void (*gemv_bf16)(const GemvArgs&);
@@ -142,7 +145,8 @@ struct KernelTable {
   void (*unpack_quant)(WeightType, const void* panel, int64_t k, float* out, int64_t out_stride);
   void (*unpack_quant_bf16)(WeightType, const void* panel, int64_t k, BFloat16* out);
 
-  // ---- rows of f32 ----------------------------------------------------------------------------
+  // Rows of f32.
+
   // out = x / sqrt(mean(x^2) + eps) * w. out may be x.
   void (*rms_norm)(const float* x, const float* w, int64_t n, float eps, float* out);
   // Rotates pairs (x[i], x[i + half]): out = (a cos - b sin, b cos + a sin). out may be x.
@@ -156,7 +160,8 @@ struct KernelTable {
   void (*narrow)(DType, const float* x, int64_t n, void* out);
   void (*widen)(DType, const void* x, int64_t n, float* out);
 
-  // ---- what this core can do at most ----------------------------------------------------------
+  // What this core can do at most.
+
   // `rounds` rounds of independent multiply-adds in registers; returns the FLOPs done. peak_bf16 is
   // null where there is no bf16 dot-product instruction.
   double (*peak_f32)(int64_t rounds);

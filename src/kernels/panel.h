@@ -65,6 +65,12 @@ QUARRY_ALWAYS_INLINE const BFloat16* ValueScales(const void* panel, int head_dim
   return reinterpret_cast<const BFloat16*>(static_cast<const int8_t*>(panel) +
                                            kPanelTokens * ValueStride(head_dim));
 }
+QUARRY_ALWAYS_INLINE BFloat16* KeyScales(void* panel, int head_dim) {
+  return const_cast<BFloat16*>(KeyScales(static_cast<const void*>(panel), head_dim));
+}
+QUARRY_ALWAYS_INLINE BFloat16* ValueScales(void* panel, int head_dim) {
+  return const_cast<BFloat16*>(ValueScales(static_cast<const void*>(panel), head_dim));
+}
 
 // One number of a panel.
 QUARRY_ALWAYS_INLINE float LoadKey(DType type, const void* panel, int head_dim, int lane, int dim) {
@@ -79,16 +85,20 @@ QUARRY_ALWAYS_INLINE float LoadValue(DType type, const void* panel, int head_dim
   return x * ToFloat(ValueScales(panel, head_dim)[dim / kScaleBlock * kPanelTokens + lane]);
 }
 
-// n <= 32 channels become q * scale; returns the scale: the smallest bf16 number that lets the
-// largest magnitude fit, so that no element is off by more than half of it.
-QUARRY_ALWAYS_INLINE BFloat16 QuantizeBlock(const float* x, int n, int8_t* q) {
+// The scale of n <= 32 channels: the smallest bf16 number that lets the largest magnitude fit.
+QUARRY_ALWAYS_INLINE BFloat16 Int8Scale(const float* x, int n) {
   float largest = 0;
   for (int i = 0; i < n; ++i) {
     const float a = x[i] < 0 ? -x[i] : x[i];
     largest = a > largest ? a : largest;
   }
   const auto bits = __builtin_bit_cast(uint32_t, largest / 127.0f);
-  const BFloat16 scale = {static_cast<uint16_t>((bits + 0xffffu) >> 16)};
+  return {static_cast<uint16_t>((bits + 0xffffu) >> 16)};
+}
+
+// The channels become q * scale, none off by more than half the scale, which is returned.
+QUARRY_ALWAYS_INLINE BFloat16 QuantizeBlock(const float* x, int n, int8_t* q) {
+  const BFloat16 scale = Int8Scale(x, n);
   const float inverse = scale.bits == 0 ? 0.0f : 1.0f / ToFloat(scale);
   for (int i = 0; i < n; ++i) q[i] = ToInt8(x[i] * inverse);
   return scale;
@@ -98,7 +108,7 @@ QUARRY_ALWAYS_INLINE BFloat16 QuantizeBlock(const float* x, int n, int8_t* q) {
 QUARRY_ALWAYS_INLINE void PackInt8Keys(const float* rows, int64_t stride, int n, int head_dim,
                                        int lane, void* panel) {
   auto* out = static_cast<int8_t*>(panel) + lane;
-  auto* scales = const_cast<BFloat16*>(KeyScales(panel, head_dim)) + lane;
+  auto* scales = KeyScales(panel, head_dim) + lane;
   for (int t = 0; t < n; ++t) {
     for (int d = 0; d < head_dim; d += kScaleBlock) {
       const int channels = head_dim - d < kScaleBlock ? head_dim - d : kScaleBlock;
@@ -112,7 +122,7 @@ QUARRY_ALWAYS_INLINE void PackInt8Keys(const float* rows, int64_t stride, int n,
 QUARRY_ALWAYS_INLINE void PackInt8Values(const float* rows, int64_t stride, int n, int head_dim,
                                          int lane, void* panel) {
   auto* out = static_cast<int8_t*>(panel);
-  auto* scales = const_cast<BFloat16*>(ValueScales(panel, head_dim));
+  auto* scales = ValueScales(panel, head_dim);
   for (int t = 0; t < n; ++t) {
     for (int d = 0; d < head_dim; d += kScaleBlock) {
       const int channels = head_dim - d < kScaleBlock ? head_dim - d : kScaleBlock;

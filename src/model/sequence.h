@@ -29,7 +29,8 @@ class Sequence {
   const MethodSet& methods() const { return *methods_; }
   TokenPos size() const { return kv_.size(); }
 
-  // ---- for the model's forward pass -------------------------------------------------------------
+  // For the model's forward pass.
+
   // Makes room for n more tokens, which the methods of `phase` will attend.
   Status Begin(int64_t n, Phase phase) {
     phase_ = phase;
@@ -53,14 +54,16 @@ class Sequence {
   void End(int64_t n);
   const Rope& rope() const { return rope_; }
 
-  // ---- its past ---------------------------------------------------------------------------------
+  // Its past.
+
   // Goes back to the longest prefix of at most n tokens that can be restored exactly and returns
   // its length; the caller feeds what is missing again. 0 is always possible.
   Result<TokenPos> Truncate(TokenPos n, ExecContext& ctx);
   // A second sequence with the same past. Blocks are shared until one of the two writes to them.
   Sequence Fork() const;
 
-  // ---- what it cost -----------------------------------------------------------------------------
+  // What it cost.
+
   const PairCounts& pairs() const { return pairs_; }
   // Of sampled queries, if measured (see CoverageMeter).
   const CoverageSums& coverage() const { return coverage_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -31,5 +32,10 @@ struct ModelShape {
     return smallest;
   }
 };
+
+// What scores are multiplied with before the softmax.
+inline float SoftmaxScale(int head_dim) {
+  return static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
+}
 
 }  // namespace quarry

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "quarry/types.h"
@@ -62,13 +61,6 @@ constexpr std::string_view WeightTypeName(WeightType type) {
   constexpr std::string_view kNames[] = {"f32",  "f16",  "bf16", "q8_0", "q4_0", "q4_1",
                                          "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"};
   return kNames[static_cast<size_t>(type)];
-}
-
-constexpr std::optional<WeightType> FindWeightType(std::string_view name) {
-  for (WeightType type : kWeightTypes) {
-    if (WeightTypeName(type) == name) return type;
-  }
-  return std::nullopt;
 }
 
 constexpr WeightType WeightTypeOf(DType type) {

@@ -14,7 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::ElementsAreArray;
-using testing::IsEmpty;
 
 std::vector<int64_t> Blocks(std::span<const BlockCache::Entry> entries) {
   std::vector<int64_t> blocks;
@@ -125,15 +124,6 @@ TEST(BlockCache, CountsLookupsHitsAndEvictions) {
   EXPECT_EQ(cache.lookups(), 5);
   EXPECT_EQ(cache.hits(), 2);
   EXPECT_EQ(cache.evictions(), 1);
-}
-
-TEST(BlockCache, ForgetsBlocksThatNoLongerExist) {
-  BlockCache cache(CachePolicy::kLru, 5, 0);
-  cache.Select(std::vector<int64_t>{4, 1, 3});
-  cache.DropFrom(3);
-  EXPECT_THAT(Blocks(cache.entries()), ElementsAre(1));
-  cache.DropFrom(0);
-  EXPECT_THAT(cache.entries(), IsEmpty());
 }
 
 TEST(BlockCache, FollowsTheModelForRandomSelections) {

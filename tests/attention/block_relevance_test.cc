@@ -22,9 +22,6 @@ using testing::ElementsAreArray;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// ---- TopBlocks
-// ------------------------------------------------------------------------------------
-
 struct TopRow {
   const char* name;
   std::vector<float> scores;
@@ -71,9 +68,6 @@ TEST(TopBlocks, FollowsTheModelWithManyTies) {
     ASSERT_EQ(got, reference::Best({scores.begin(), scores.end()}, k)) << "seed " << seed;
   }
 }
-
-// ---- ScoreBlocks
-// ----------------------------------------------------------------------------------
 
 struct MeasureRow {
   BlockSimilarity similarity;

@@ -41,15 +41,7 @@ struct Case {
   OneLayer Layer(int threads = 2) const {
     return OneLayer(Config(), inputs.shape, dtype, 10000, 1, &kernels, threads);
   }
-  AttentionBounds Bounds() const {
-    return BoundsOf({.dtype = dtype,
-                     .kernels = &kernels,
-                     .head_dim = inputs.shape.head_dim,
-                     .keys = inputs.tokens,
-                     .q_norm = inputs.q_norm(),
-                     .k_norm = inputs.k_norm(),
-                     .v_max = inputs.v_max()});
-  }
+  AttentionBounds Bounds() const { return BoundsOf(inputs, dtype, kernels, inputs.tokens); }
 
   Rng rng;
   DType dtype;

@@ -62,9 +62,7 @@ TEST_P(ExecutePropertyTest, RandomPlansMatchFloat64) {
   }
 }
 
-// ---- exact sums: all queries zero, so that every weight is 1 and every value counts once
-// ---------
-
+// Exact sums: all queries are zero, so that every weight is 1 and every value counts once.
 LayerInputs CountingInputs(const ModelShape& shape, int tokens) {
   LayerInputs in;
   in.shape = shape;
@@ -134,9 +132,6 @@ TEST_P(ExecutePropertyTest, EveryKeyCountsOnce) {
     ASSERT_EQ(runner.Run(plan, first, rows), ExactMeans(in, plan, first, rows));
   }
 }
-
-// ---- cuts that do not matter
-// ----------------------------------------------------------------------
 
 // The keys of `keys` dealt out to segments: spans where they touch, or columns where `columns`.
 void AddKeys(AttentionPlan& plan, const std::vector<TokenPos>& keys, bool columns) {

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/quarry_golden/report.h"
+#include "tests/quarry_golden/expect.h"
 #include "tests/reference/window_attention.h"
 #include "tests/support/infllm_runs.h"
 #include "tests/support/paths.h"
@@ -18,18 +18,17 @@ using reference::InfLlmModel;
 using reference::InfLlmOptions;
 using testing::ElementsAre;
 
-TEST(InfLlmGoldenFiles, AllPass) {
-  const auto folder = FindGolden("infllm");
-  ASSERT_TRUE(folder.has_value()) << "tests/golden/infllm is part of the tree";
-  golden::Report report;
-  golden::CheckInfLlm(*folder, report);
-  EXPECT_GT(report.passed(), 0);
-  EXPECT_EQ(report.failed(), 0);
+TEST(InfLlmGoldenFiles, AllOfTheTreePass) {
+  golden::ExpectAllPass(golden::CheckInfLlm, GoldenInTree("infllm"));
 }
 
-// ---- where sinks, blocks and tail lie: I 4, L 8, B 4, X 4, a prompt of 30 in calls of 12
-// ----------
+TEST(InfLlmGoldenFiles, AllAtHandPass) {
+  const auto folder = GoldenOutside("infllm");
+  if (!folder) GTEST_SKIP() << NoGoldenOutside("infllm");
+  golden::ExpectAllPass(golden::CheckInfLlm, *folder);
+}
 
+// Where sinks, blocks and tail lie: I 4, L 8, B 4, X 4, a prompt of 30 in calls of 12.
 struct LayoutRow {
   TokenPos begin, end;
   int64_t candidates, sinks;
@@ -118,9 +117,7 @@ TEST(InfLlmGolden, SinksFillInTwoSteps) {
   EXPECT_EQ(recorder.steps[4].blocks_after, 1);
 }
 
-// ---- closed-form inputs: H 4, G 2, D 8; 40 tokens in one call, then 6 single ones
-// -----------------
-
+// Closed-form inputs: H 4, G 2, D 8; 40 tokens in one call, then 6 single ones.
 constexpr int kTokens = 46;
 const std::vector<int> kCalls = {40, 1, 1, 1, 1, 1, 1};
 
@@ -233,14 +230,7 @@ void ExpectOutput(const Variant& v, const std::vector<T>& out, double error) {
 // Inputs are rounded to f32 for the engine, which the bounds of exact inputs do not cover: each of
 // q, k, v is off by u, a score by 2u |q||k| / sqrt(D), below what the rotation's 10u covers twice.
 double EngineError(const LayerInputs& in) {
-  return 2 * BoundsOf({.dtype = DType::kF32,
-                       .kernels = &kernels::ScalarKernels(),
-                       .head_dim = 8,
-                       .keys = kTokens,
-                       .q_norm = in.q_norm(),
-                       .k_norm = in.k_norm(),
-                       .v_max = in.v_max()})
-                 .out;
+  return 2 * BoundsOf(in, DType::kF32, kernels::ScalarKernels(), kTokens).out;
 }
 
 InfLlmOptions WaveOptions() {
@@ -321,9 +311,6 @@ TEST(InfLlmGolden, InfiniteLm) {
   ExpectWindow(kInfiniteLm, InfiniteLmConfig{4, 8}, reference::InfiniteLmTerms);
 }
 
-// ---- what lies between: local scores, representatives, relevance, question vector
-// -----------------
-
 template <typename T>
 void ExpectValues(const std::vector<T>& got, const std::vector<double>& want, double tolerance) {
   ASSERT_EQ(got.size(), want.size());
@@ -395,10 +382,7 @@ TEST(InfLlmGolden, QuestionVector) {
   ExpectValues(recorder.steps[9].scores[0], scores, kPrinted);
 }
 
-// ---- the block cache, K 2 and M 3
-// -----------------------------------------------------------------
-
-// Blocks that go, by execution block; none elsewhere.
+// Blocks that leave the cache (K 2, M 3), by execution block; none elsewhere.
 using Evictions = std::map<size_t, std::vector<int64_t>>;
 
 void ExpectEvictions(const InfLlmOptions& o, const Evictions& want) {

@@ -24,13 +24,7 @@ class Comparison {
     calls_ = RandomCalls(rng, in_.tokens, 50);
     name_ = fmt::format("seed {}: {}, {} tokens, {}", seed, Describe(in_.shape, dtype, kernels),
                         in_.tokens, Describe(options_));
-    bounds_ = BoundsOf({.dtype = dtype,
-                        .kernels = &kernels,
-                        .head_dim = in_.shape.head_dim,
-                        .keys = MostKeys(options_),
-                        .q_norm = in_.q_norm(),
-                        .k_norm = in_.k_norm(),
-                        .v_max = in_.v_max()});
+    bounds_ = BoundsOf(in_, dtype, kernels, MostKeys(options_));
     const AttentionConfig config = ToConfig(options_);
     EXPECT_TRUE(Validate(config).ok()) << name_;
     OneLayer layer(config, in_.shape, dtype, 10000, 1, &kernels);

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/attention_bounds.h"
 #include "tests/support/infllm_runs.h"
 #include "tests/support/layer_inputs.h"
 
@@ -35,16 +34,7 @@ struct Case {
     OneLayer layer(c, inputs.shape, dtype, 10000, 1, &kernels, 2);
     return Feed(layer, inputs, cut, {});
   }
-  double Bound() const {
-    return BoundsOf({.dtype = dtype,
-                     .kernels = &kernels,
-                     .head_dim = inputs.shape.head_dim,
-                     .keys = inputs.tokens,
-                     .q_norm = inputs.q_norm(),
-                     .k_norm = inputs.k_norm(),
-                     .v_max = inputs.v_max()})
-        .out;
-  }
+  double Bound() const { return BoundsOf(inputs, dtype, kernels, inputs.tokens).out; }
 
   Rng rng;
   DType dtype;

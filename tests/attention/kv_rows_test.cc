@@ -197,9 +197,7 @@ TEST(KvRows, TruncateRefusesWhatCannotBeMadeAgain) {
   rows.ExpectKeys(kRotated, 0, 4);
 }
 
-// ---- gather: single tokens into a panel
-// -----------------------------------------------------------
-
+// Single tokens into a panel.
 TEST(Gather, CopiesTokensLaneByLane) {
   for (DType dtype : kTypes) {
     for (int dim : {8, 24, 64}) {

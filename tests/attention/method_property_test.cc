@@ -33,16 +33,7 @@ struct Text {
   }
   std::vector<float> Run(const AttentionConfig& config) const { return Run(config, calls); }
 
-  double Bound(int64_t keys) const {
-    return BoundsOf({.dtype = dtype,
-                     .kernels = &kernels,
-                     .head_dim = inputs.shape.head_dim,
-                     .keys = keys,
-                     .q_norm = inputs.q_norm(),
-                     .k_norm = inputs.k_norm(),
-                     .v_max = inputs.v_max()})
-        .out;
-  }
+  double Bound(int64_t keys) const { return BoundsOf(inputs, dtype, kernels, keys).out; }
 
   Rng rng;
   DType dtype;
@@ -59,9 +50,6 @@ void ExpectSame(const std::vector<float>& a, const std::vector<float>& b, double
 }
 
 class MethodPropertyTest : public testing::TestWithParam<const kernels::KernelTable*> {};
-
-// ---- the simple methods against their definitions
-// ------------------------------------------------
 
 using TermsOf = std::vector<reference::Term> (*)(int64_t, int64_t, int64_t);
 
@@ -98,9 +86,6 @@ TEST_P(MethodPropertyTest, SimpleMethodsMatchTheirDefinitions) {
     if (HasFatalFailure()) return;
   }
 }
-
-// ---- laws
-// -----------------------------------------------------------------------------------------
 
 // Every method, with a window (and, for those that have them, execution blocks) that fits.
 std::vector<AttentionConfig> AllMethods(Rng& rng, int64_t sinks, int64_t window) {
@@ -271,9 +256,6 @@ TEST_P(MethodPropertyTest, OneQueryAtATimeDoublesNothing) {
     ASSERT_EQ(text.Run(ToConfig(o), text.calls, HintsOf(o)), reference);
   }
 }
-
-// ---- threads
-// --------------------------------------------------------------------------------------
 
 TEST_P(MethodPropertyTest, ThreadsDoNotChangeABit) {
   for (uint64_t seed = 0; seed < 6; ++seed) {

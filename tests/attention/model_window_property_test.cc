@@ -89,14 +89,8 @@ TEST(ModelWindowProperty, DenseAttentionSeesTheWindow) {
     SCOPED_TRACE(fmt::format("seed {}, window {}", seed, window));
     OneLayer layer(DenseConfig{}, in.shape, dtype);
     const std::vector<float> got = Feed(layer, in, RandomCalls(rng, in.tokens, 60));
-    const double bound = BoundsOf({.dtype = dtype,
-                                   .kernels = &layer.context().kernels(),
-                                   .head_dim = in.shape.head_dim,
-                                   .keys = std::min<int64_t>(window, in.tokens),
-                                   .q_norm = in.q_norm(),
-                                   .k_norm = in.k_norm(),
-                                   .v_max = in.v_max()})
-                             .out;
+    const double bound =
+        BoundsOf(in, dtype, layer.context().kernels(), std::min<int64_t>(window, in.tokens)).out;
     const auto rotation = reference::Rotation::Plain(in.shape.head_dim);
     const reference::Rows q = in.q_rows(), k = in.k_rows(), v = in.v_rows();
     size_t at = 0;

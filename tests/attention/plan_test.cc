@@ -137,9 +137,7 @@ TEST(AttentionPlan, CountsColumnsRowsAndDuplicates) {
   EXPECT_EQ(plan.AttendedPairs(10), 12 + 2 - 3);
 }
 
-// ---- sliding windows of the model
-// -----------------------------------------------------------------
-
+// A sliding window of the model.
 TEST(AttentionPlan, AWindowNarrowsTrueDistancesOnly) {
   AttentionPlan plan;
   plan.Add(Whole(2, 3, Mask::Causal()));

@@ -11,7 +11,6 @@
 #include "attention/methods/flexprefill.h"
 #include "attention/methods/minference.h"
 #include "tests/reference/prefill_selection.h"
-#include "tests/support/attention_bounds.h"
 #include "tests/support/layer_inputs.h"
 #include "tests/support/prefill_runs.h"
 
@@ -53,16 +52,7 @@ struct Prompt {
     OneLayer layer = Layer(config, threads);
     return Feed(layer, inputs, cut, hints);
   }
-  double Bound() const {
-    return BoundsOf({.dtype = dtype,
-                     .kernels = &kernels,
-                     .head_dim = inputs.shape.head_dim,
-                     .keys = inputs.tokens,
-                     .q_norm = inputs.q_norm(),
-                     .k_norm = inputs.k_norm(),
-                     .v_max = inputs.v_max()})
-        .out;
-  }
+  double Bound() const { return BoundsOf(inputs, dtype, kernels, inputs.tokens).out; }
 
   HeadRows Head(int head, int64_t begin, int64_t end) const {
     HeadRows h;
@@ -169,8 +159,6 @@ std::map<int, HeadPattern> RandomPatterns(Rng& rng, int heads) {
 
 class PrefillPropertyTest : public testing::TestWithParam<const kernels::KernelTable*> {};
 
-// ---- against float64 ----------------------------------------------------------------------------
-
 TEST_P(PrefillPropertyTest, MInferenceMatchesFloat64InEveryCall) {
   for (uint64_t seed = 0; seed < 16; ++seed) {
     Prompt p(seed, *GetParam(), 130, 420);
@@ -253,8 +241,6 @@ TEST_P(PrefillPropertyTest, AShapeAndTriShapeMatchTheirDefinitionInEveryCall) {
     if (HasFatalFailure()) return;
   }
 }
-
-// ---- laws ---------------------------------------------------------------------------------------
 
 TEST_P(PrefillPropertyTest, EverythingAllowedIsDense) {
   for (uint64_t seed = 0; seed < 8; ++seed) {

@@ -103,14 +103,7 @@ TEST_P(QuestPropertyTest, ChoosesWhatTheModelChooses) {
     const reference::Rows q = c.inputs.q_rows(), k = c.inputs.k_rows(), v = c.inputs.v_rows();
     const auto rotation = reference::Rotation::Plain(k.dim, 10000, 0);
     const double bound =
-        BoundsOf({.dtype = DType::kF32,  // keys are exact
-                  .kernels = &c.kernels,
-                  .head_dim = k.dim,
-                  .keys = c.inputs.tokens,
-                  .q_norm = c.inputs.q_norm(),
-                  .k_norm = c.inputs.k_norm(),
-                  .v_max = c.inputs.v_max()})
-            .out +
+        BoundsOf(c.inputs, DType::kF32 /* keys are exact */, c.kernels, c.inputs.tokens).out +
         (c.kernels.isa == "avx512bf16" && c.dtype == DType::kBF16 ? 0x1p-7 * c.inputs.v_max() : 0);
     for (const Recorder::Step& s : recorder.steps) {
       const auto want =
@@ -149,6 +142,7 @@ TEST_P(QuestPropertyTest, BoundsHold) {
     Recorder recorder;
     SetQuestObserver(layer.state(), &recorder);
     c.Run(layer, c.rng);
+    ASSERT_FALSE(recorder.steps.empty());
     const auto rotation = reference::Rotation::Plain(dim);
     const reference::Rows q = c.inputs.q_rows();
     for (const Recorder::Step& s : recorder.steps) {
@@ -174,10 +168,7 @@ TEST_P(QuestPropertyTest, BoundsHold) {
         const double error =
             (2 * dim + 8) * kUnitF32 * (size + c.inputs.q_norm() * c.inputs.k_norm());
         for (int64_t p = 0; p < s.pages; ++p) {
-          const double bound =
-              recorder.steps.empty()
-                  ? 0
-                  : static_cast<double>(s.bounds[static_cast<size_t>(h * s.stride + p)]);
+          const auto bound = static_cast<double>(s.bounds[static_cast<size_t>(h * s.stride + p)]);
           ASSERT_GE(bound, largest[static_cast<size_t>(p)] - error) << "query " << s.query;
           if (c.config.page_size == 1) {
             // Summaries of int8 keys are rounded outwards to bf16, int8 ones by a step of the
@@ -205,6 +196,7 @@ TEST_P(QuestPropertyTest, SelectionsAreSortedUniqueAndCausal) {
     const Recorder::Step* last = nullptr;
     for (TokenPos end = c.prompt + 1; end <= c.inputs.tokens; ++end) {
       FeedAnswer(layer, c.inputs, c.prompt, end, c.rng);
+      ASSERT_FALSE(recorder.steps.empty());
       last = &recorder.steps.back();
       ASSERT_EQ(last->query, end - 1);
       for (const auto& unit : last->selected) {
@@ -252,6 +244,7 @@ TEST_P(QuestPropertyTest, AHigherBudgetKeepsMore) {
       const std::vector<int> prompt = {c.inputs.tokens - 1};
       if (prompt[0] > 0) Feed(layer, c.inputs, prompt, {}, Phase::kPrefill);
       Feed(layer, c.inputs, std::vector<int>{1}, {}, Phase::kDecode);
+      ASSERT_FALSE(recorder.steps.empty());
       std::vector<std::set<int64_t>> now;
       for (const auto& unit : recorder.steps[0].selected)
         now.emplace_back(unit.begin(), unit.end());
@@ -280,6 +273,7 @@ TEST_P(QuestPropertyTest, IgnoresHowThePromptIsCut) {
     FeedAnswer(b, c.inputs, c.prompt, c.prompt, c.rng);
     const auto out_b = FeedAnswer(b, c.inputs, c.prompt, c.inputs.tokens, c.rng);
     ASSERT_EQ(out_a, out_b);
+    ASSERT_FALSE(whole.steps.empty());
     ASSERT_EQ(whole.steps.size(), cut.steps.size());
     for (size_t i = 0; i < whole.steps.size(); ++i) {
       ASSERT_EQ(whole.steps[i].selected, cut.steps[i].selected);
@@ -300,6 +294,7 @@ TEST_P(QuestPropertyTest, TokensDecodedTogetherChooseAlone) {
     FeedAnswer(many, c.inputs, c.prompt, c.prompt, c.rng);
     Feed(many, c.inputs, RandomCalls(c.rng, c.inputs.tokens - static_cast<int>(c.prompt), 9), {},
          Phase::kDecode);
+    ASSERT_FALSE(a.steps.empty());
     ASSERT_EQ(a.steps.size(), b.steps.size());
     for (size_t i = 0; i < a.steps.size(); ++i) ASSERT_EQ(a.steps[i].selected, b.steps[i].selected);
     ASSERT_EQ(one.pairs().attended, many.pairs().attended);

@@ -1,10 +1,8 @@
 #include "attention/methods/question.h"
 
-#include <limits>
 #include <vector>
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/infllm_runs.h"
@@ -12,60 +10,7 @@
 namespace quarry {
 namespace {
 
-using testing::ElementsAre;
-using testing::ElementsAreArray;
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// ---- TopIndices
-// -----------------------------------------------------------------------------------
-
-struct TopRow {
-  const char* name;
-  std::vector<float> scores;
-  int64_t k;
-  std::vector<int64_t> ascending;
-};
-
-const TopRow kTop[] = {
-    {"plain", {1, 5, 3, 4}, 2, {1, 3}},
-    {"fewer than k", {1, 5}, 4, {0, 1}},
-    {"none", {}, 3, {}},
-    {"k is 0", {1, 2}, 0, {}},
-    {"all equal: the first ones", {2, 2, 2, 2, 2}, 3, {0, 1, 2}},
-    {"a tie at the border", {1, 3, 2, 2, 2}, 3, {1, 2, 3}},
-    {"a tie at the border, seen from behind", {2, 2, 2, 3, 1}, 2, {0, 3}},
-    {"infinities", {-kInf, 1, kInf}, 2, {1, 2}},
-    {"NaN is lowest", {kNan, 1, kNan, 0, -7}, 3, {1, 3, 4}},
-    {"NaN only where nothing else is left", {kNan, kNan, 1}, 2, {0, 2}},
-    {"all NaN", {kNan, kNan, kNan}, 2, {0, 1}},
-};
-
-TEST(TopIndices, Table) {
-  for (const TopRow& row : kTop) {
-    SCOPED_TRACE(row.name);
-    EXPECT_THAT(TopIndices(row.scores, row.k), ElementsAreArray(row.ascending));
-  }
-}
-
-TEST(TopIndices, FollowsTheModelWithManyTies) {
-  for (uint64_t seed = 0; seed < 200; ++seed) {
-    Rng rng(seed);
-    std::vector<float> scores;
-    for (uint64_t n = rng.Below(60); n > 0; --n) {
-      scores.push_back(static_cast<float>(static_cast<int>(rng.Below(9)) - 4));
-    }
-    const auto k = static_cast<int64_t>(rng.Below(12));
-    std::vector<int64_t> want = reference::Best({scores.begin(), scores.end()}, k);
-    std::sort(want.begin(), want.end());
-    ASSERT_EQ(TopIndices(scores, k), want) << "seed " << seed;
-  }
-}
-
-// ---- when the vector is formed, and of which tokens
-// -----------------------------------------------
-
+// When the question vector is formed, and of which tokens.
 struct FormRow {
   const char* name;
   std::vector<int> calls;

@@ -34,7 +34,9 @@ TEST(SelectTop, EqualScoresGoToTheLowerIndex) {
 TEST(SelectTop, InfinityFirstAndNaNLast) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
   EXPECT_THAT(Top({nan, 1, inf, -inf, inf}, 3), ElementsAre(1, 2, 4));
-  EXPECT_THAT(Top({nan, 1, nan, 0}, 2), ElementsAre(1, 3));
+  EXPECT_THAT(Top({nan, 1, nan, 0, -7}, 3), ElementsAre(1, 3, 4));
+  EXPECT_THAT(Top({nan, nan, 1}, 2), ElementsAre(0, 2));
+  EXPECT_THAT(Top({nan, nan, nan}, 2), ElementsAre(0, 1));
 }
 
 // Few distinct values, so that borders fall among equals.

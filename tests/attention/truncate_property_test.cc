@@ -41,14 +41,7 @@ struct Case {
     return std::holds_alternative<InfLlmConfig>(c) || std::holds_alternative<QLlmConfig>(c);
   }
   double Bound() const {
-    return BoundsOf({.dtype = dtype,
-                     .kernels = *kernels::ChooseKernelsFromEnvironment(),
-                     .head_dim = inputs.shape.head_dim,
-                     .keys = kTokens,
-                     .q_norm = inputs.q_norm(),
-                     .k_norm = inputs.k_norm(),
-                     .v_max = inputs.v_max()})
-        .out;
+    return BoundsOf(inputs, dtype, **kernels::ChooseKernelsFromEnvironment(), kTokens).out;
   }
 
   Rng rng;

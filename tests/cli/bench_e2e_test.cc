@@ -21,11 +21,6 @@ namespace {
 
 const std::string kModel = SourcePath("models/needle-5m").string();
 
-ProcessResult Quarry(std::vector<std::string> args, const ProcessOptions& options = {}) {
-  args.insert(args.begin(), QUARRY_BINARY);
-  return RunProcess(args, options);
-}
-
 std::vector<nlohmann::json> ReadLines(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::vector<nlohmann::json> rows;

@@ -24,8 +24,8 @@ const std::string kModel = SourcePath("models/needle-5m").string();
 class EvalCommand : public testing::Test {
  protected:
   ProcessResult Eval(std::vector<std::string> args, const ProcessOptions& options = {}) {
-    args.insert(args.begin(), {QUARRY_BINARY, "eval", "-m", kModel, "-o", out()});
-    return RunProcess(args, options);
+    args.insert(args.begin(), {"eval", "-m", kModel, "-o", out()});
+    return Quarry(std::move(args), options);
   }
   std::string out() const { return (dir_.path() / "out").string(); }
   std::string Read(const char* name) { return *ReadFile(dir_.path() / "out" / name, 1 << 24); }
@@ -114,11 +114,10 @@ TEST_F(EvalCommand, MeasuresCoverage) {
 
 TEST_F(EvalCommand, RunsGgufModels) {
   const std::string file = (dir_.path() / "model.gguf").string();
-  const ProcessResult made = RunProcess({QUARRY_BINARY, "convert", kModel, file, "--type", "q8_0"});
+  const ProcessResult made = Quarry({"convert", kModel, file, "--type", "q8_0"});
   ASSERT_EQ(made.exit_code, 0) << made.err;
-  const ProcessResult r =
-      RunProcess({QUARRY_BINARY, "eval", "-m", file, "-o", out(), "passkey", "--methods",
-                  "dense,inf-llm", "--lengths", "1K", "--samples", "2"});
+  const ProcessResult r = Quarry({"eval", "-m", file, "-o", out(), "passkey", "--methods",
+                                  "dense,inf-llm", "--lengths", "1K", "--samples", "2"});
   ASSERT_EQ(r.exit_code, 0) << r.err;
   EXPECT_THAT(r.out, HasSubstr("| dense |  | 1K | 2 | 100.0 % |"));
   EXPECT_THAT(r.out, testing::ContainsRegex("\\| inf-llm \\| n_init=[^|]*\\| 1K \\| 2 \\|"));
@@ -168,7 +167,7 @@ TEST_F(EvalCommand, MeasuresPerplexityOfAFile) {
 }
 
 TEST_F(EvalCommand, ListsItsTasks) {
-  const ProcessResult r = RunProcess({QUARRY_BINARY, "eval", "--list"});
+  const ProcessResult r = Quarry({"eval", "--list"});
   EXPECT_EQ(r.exit_code, 0);
   for (const char* name : {"passkey", "needle", "kv-retrieval", "niah_multikey_3", "vt",
                            "perplexity", "infinitebench/math_find", "groups"}) {

@@ -21,11 +21,6 @@ const std::string kModel = SourcePath("models/needle-5m").string();
 const std::string kPassKey =
     "The pass key is 53817. Remember it. 53817 is the pass key.\n\nWhat is the pass key?";
 
-ProcessResult Quarry(std::vector<std::string> args) {
-  args.insert(args.begin(), QUARRY_BINARY);
-  return RunProcess(args);
-}
-
 class Gguf : public testing::Test {
  protected:
   std::string Convert(const std::string& type) {

@@ -47,8 +47,7 @@ TEST(GgufPeer, LlamaCppGivesTheSameGreedyTokens) {
   for (const char* type : {"f16", "q8_0", "q4_0", "q4_k"}) {
     SCOPED_TRACE(type);
     const std::string file = (dir.path() / (std::string(type) + ".gguf")).string();
-    ASSERT_EQ(
-        RunProcess({QUARRY_BINARY, "convert", model.string(), file, "--type", type}).exit_code, 0);
+    ASSERT_EQ(Quarry({"convert", model.string(), file, "--type", type}).exit_code, 0);
     std::vector<std::string> command = {
         "/usr/bin/env", "node", SourcePath("tests/peer/greedy.mjs").string(),
         peer,           file,   std::to_string(kNewTokens)};
@@ -62,9 +61,8 @@ TEST(GgufPeer, LlamaCppGivesTheSameGreedyTokens) {
       const auto them = nlohmann::json::parse(line);
       EXPECT_EQ(them["encoded"], p["prompt_ids"]) << p["prompt_file"];
       const fs::path text = model / "reference" / p["prompt_file"].get<std::string>();
-      const ProcessResult ours =
-          RunProcess({QUARRY_BINARY, "run", "-m", file, "--raw", "-f", text.string(), "-n",
-                      std::to_string(kNewTokens), "--ignore-eos", "--json"});
+      const ProcessResult ours = Quarry({"run", "-m", file, "--raw", "-f", text.string(), "-n",
+                                         std::to_string(kNewTokens), "--ignore-eos", "--json"});
       ASSERT_EQ(ours.exit_code, 0) << ours.err;
       const auto us = nlohmann::json::parse(ours.out)["token_ids"].get<std::vector<int>>();
       auto want = them["ids"].get<std::vector<int>>();

@@ -18,11 +18,6 @@ namespace {
 
 const std::string kModel = SourcePath("models/needle-5m").string();
 
-ProcessResult Quarry(std::vector<std::string> args, const ProcessOptions& options = {}) {
-  args.insert(args.begin(), QUARRY_BINARY);
-  return RunProcess(args, options);
-}
-
 ProcessResult QuarryRun(std::vector<std::string> args, const ProcessOptions& options = {}) {
   args.insert(args.begin(), {"run", "-m", kModel});
   return Quarry(std::move(args), options);

@@ -16,11 +16,6 @@ namespace {
 
 const std::string kModel = SourcePath("models/needle-5m").string();
 
-ProcessResult Quarry(std::vector<std::string> args) {
-  args.insert(args.begin(), QUARRY_BINARY);
-  return RunProcess(args, {});
-}
-
 std::vector<std::string> Search(const std::filesystem::path& output) {
   return {"search", "-m", kModel, "-o", output.string(), "--tokens", "700"};
 }

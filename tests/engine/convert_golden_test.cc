@@ -59,10 +59,8 @@ double RelativeRms(const std::vector<float>& got, const std::vector<float>& want
 }
 
 TEST_F(ConvertGolden, EveryFamilyKeepsItsLogits) {
-  const std::optional<fs::path> one = FindGolden("models/llama_plain");
-  const std::optional<fs::path> some = FindGolden("models");
-  if (!one && !some) GTEST_SKIP() << "the models are not here";
-  const fs::path root = one ? one->parent_path() : *some;
+  const auto one = GoldenOutside("models/llama_plain");
+  const fs::path root = one ? one->parent_path() : GoldenInTree("models");
   int n = 0;
   for (const auto& entry : fs::directory_iterator(root)) {
     if (!entry.is_directory() || !fs::exists(entry.path() / "config.json")) continue;
@@ -101,8 +99,8 @@ TEST_F(ConvertGolden, EveryFamilyKeepsItsLogits) {
 
 // 8 bits a weight: 0.4 % of noise in every product, and the same in the inputs of single rows.
 TEST_F(ConvertGolden, EightBitsChangeLogitsLittle) {
-  const std::optional<fs::path> one = FindGolden("models/llama_plain");
-  if (!one) GTEST_SKIP() << "the models are not here";
+  const auto one = GoldenOutside("models/llama_plain");
+  if (!one) GTEST_SKIP() << NoGoldenOutside("models/llama_plain");
   for (const char* name :
        {"llama_plain", "qwen2", "qwen3", "phi3_longrope", "chatglm_glm4", "glm4_0414", "minicpm"}) {
     SCOPED_TRACE(name);

@@ -24,9 +24,7 @@ namespace {
 
 using nlohmann::json;
 
-json Pins() {
-  return json::parse(*ReadFile(SourcePath("tests/golden/greedy/needle-5m-8k.json"), 1 << 20));
-}
+json Pins() { return json::parse(*ReadFile(GoldenInTree("greedy/needle-5m-8k.json"), 1 << 20)); }
 
 std::string Name(const json& run) {
   return run.contains("method")

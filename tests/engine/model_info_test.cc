@@ -26,7 +26,7 @@ ModelInfo Inspect(const TinyCheckpoint& checkpoint) {
 }
 
 TEST(ModelInfo, BundledFamilies) {
-  Result<ModelInfo> info = InspectModel(SourcePath("tests/golden/models/phi3_partial_rotary"));
+  Result<ModelInfo> info = InspectModel(GoldenInTree("models/phi3_partial_rotary"));
   ASSERT_TRUE(info.ok()) << info.status().message();
   EXPECT_EQ(info->rope,
             "base 10000, LongRoPE with other factors beyond 160 tokens, magnitude 1.12834, 12 of "
@@ -38,14 +38,14 @@ TEST(ModelInfo, BundledFamilies) {
   EXPECT_THAT(info->features, IsEmpty());
   EXPECT_THAT(info->notes, IsEmpty());
 
-  info = InspectModel(SourcePath("tests/golden/models/glm4_0414"));
+  info = InspectModel(GoldenInTree("models/glm4_0414"));
   ASSERT_TRUE(info.ok()) << info.status().message();
   EXPECT_EQ(info->rope, "base 10000, 8 of 16 channels, adjacent pairs");
   EXPECT_EQ(info->sliding_window, 0);
   EXPECT_FALSE(info->tied_embeddings);
   EXPECT_THAT(info->features, ElementsAre("RMSNorm of both branches' outputs"));
 
-  info = InspectModel(SourcePath("tests/golden/models/qwen2_window"));
+  info = InspectModel(GoldenInTree("models/qwen2_window"));
   ASSERT_TRUE(info.ok()) << info.status().message();
   EXPECT_EQ(info->sliding_window, 24);
   EXPECT_EQ(info->sliding_layers, 2);

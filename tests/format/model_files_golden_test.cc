@@ -60,16 +60,16 @@ const Row kRows[] = {
 class ModelFiles : public testing::Test {
  protected:
   void SetUp() override {
-    models_ = FindGolden("models/yi");
-    if (!models_) GTEST_SKIP() << "no golden vectors models/yi";
-    models_ = models_->parent_path();
+    const auto one = GoldenOutside("models/yi");
+    if (!one) GTEST_SKIP() << NoGoldenOutside("models/yi");
+    models_ = one->parent_path();
   }
   HfConfig Config(std::string_view folder) const {
-    const auto config = LoadHfConfig(*models_ / folder);
+    const auto config = LoadHfConfig(models_ / folder);
     EXPECT_TRUE(config.ok()) << config.status().message();
     return config.ok() ? *config : HfConfig();
   }
-  std::optional<std::filesystem::path> models_;
+  std::filesystem::path models_;
 };
 
 TEST_F(ModelFiles, ConfigsOfEveryFamily) {
@@ -91,7 +91,7 @@ TEST_F(ModelFiles, ConfigsOfEveryFamily) {
 TEST_F(ModelFiles, TensorsOfEveryFamily) {
   for (const Row& row : kRows) {
     SCOPED_TRACE(row.folder);
-    const auto checkpoint = Checkpoint::Open(*models_ / row.folder);
+    const auto checkpoint = Checkpoint::Open(models_ / row.folder);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
     EXPECT_EQ(checkpoint->n_shards(), row.folder == "llama_gqa_sharded" ? 3u : 1u);
     for (const std::string& name : checkpoint->names()) {
@@ -193,7 +193,7 @@ TEST_F(ModelFiles, SwitchesOfTheFamilies) {
 // A config that is cut off anywhere is refused in one line.
 TEST_F(ModelFiles, ConfigsCutAnywhere) {
   for (const char* folder : {"phi3_longrope", "chatglm3", "llama_rope_yarn_v5"}) {
-    const auto text = ReadFile(*models_ / folder / "config.json", 1 << 20);
+    const auto text = ReadFile(models_ / folder / "config.json", 1 << 20);
     ASSERT_TRUE(text.ok());
     const size_t end = text->find_last_of('}');
     for (size_t n = 0; n < end; ++n) {
@@ -206,7 +206,7 @@ TEST_F(ModelFiles, ConfigsCutAnywhere) {
 
 // Every byte of a real header changed to a few others: refused, or still inside the file.
 TEST_F(ModelFiles, HeadersWithChangedBytes) {
-  const auto text = ReadFile(*models_ / "llama_tied_mqa" / "model.safetensors", 1 << 20);
+  const auto text = ReadFile(models_ / "llama_tied_mqa" / "model.safetensors", 1 << 20);
   ASSERT_TRUE(text.ok());
   const size_t header =
       8 + static_cast<unsigned char>((*text)[0]) + 256 * static_cast<unsigned char>((*text)[1]);
@@ -231,10 +231,7 @@ TEST_F(ModelFiles, HeadersWithChangedBytes) {
 class BundledModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(BundledModel, Loads) {
-  std::filesystem::path folder = SourcePath("models") / GetParam();
-  if (!std::filesystem::exists(folder)) folder = SourcePath("../shared/models") / GetParam();
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no models/" << GetParam();
-
+  const std::filesystem::path folder = SourcePath("models") / GetParam();
   const auto config = LoadHfConfig(folder);
   ASSERT_TRUE(config.ok()) << config.status().message();
   EXPECT_EQ(config->family, ModelFamily::kLlama);

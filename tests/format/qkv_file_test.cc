@@ -100,9 +100,7 @@ TEST(QkvFile, LeavesNothingUnlessItIsComplete) {
             StatusCode::kNotFound);
 }
 
-// ---- files that say something wrong
-// ----------------------------------------------------------------
-
+// A file that says something wrong.
 struct Broken {
   const char* name;
   const char* key;    // of the metadata

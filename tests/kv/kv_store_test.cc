@@ -118,9 +118,7 @@ TEST(KvStore, AFailedReserveChangesNothing) {
   EXPECT_EQ(kv.size(), 0);
 }
 
-// ---- Trim: sinks and a window
-// ---------------------------------------------------------------------
-
+// Trim: sinks and a window.
 struct TrimRow {
   const char* name;
   PlaneRule rule;
@@ -175,9 +173,6 @@ TEST(KvStore, AWindowStaysSmall) {
   // A block of sinks; 300 tokens and the block being written touch at most four.
   EXPECT_LE(most, 5u * 8u * (64u + 128u));
 }
-
-// ---- Truncate, Refill
-// -----------------------------------------------------------------------------
 
 TEST(KvStore, TruncateAndWriteAgain) {
   KvStore kv(Layout(kAll));
@@ -243,9 +238,6 @@ TEST(KvStore, RefillMakesZeroedBlocksWritable) {
   ExpectTokens(kv, KvPlane::kValues, 824, 1024);
   EXPECT_EQ(kv.size_bytes(), 2u * 8u * (8u * 64u + 2u * 128u));
 }
-
-// ---- Fork
-// -----------------------------------------------------------------------------------------
 
 TEST(KvStore, ForkSharesAndCopiesOneBlockOnWrite) {
   KvStore a(Layout(kAll, 1, 1));

@@ -87,8 +87,7 @@ void CheckPadded(const std::string& name, const std::vector<int64_t>& got, const
   }
 }
 
-// ---- vertical-slash -----------------------------------------------------------------------------
-
+// Vertical-slash: the blocks of each row.
 void CheckRowBlocks(int h, const Lines& lines, const Inputs& in, Comparison& c) {
   const int64_t blocks = CeilDiv(in.tokens, kSlashBlock);
   for (int64_t m = 0; m < blocks; ++m) {
@@ -146,8 +145,7 @@ void CheckVerticalSlash(const Inputs& in, Comparison& c) {
   c.NearArray("slash_score", slash, kTiny, kScore);
 }
 
-// ---- block-sparse -------------------------------------------------------------------------------
-
+// Block-sparse: the scores of blocks.
 void CheckPooledScores(PrefilledLayer& layer, const Inputs& in, Comparison& c) {
   const int dim = in.shape.head_dim;
   const int64_t blocks = CeilDiv(in.tokens, kSlashBlock);
@@ -202,8 +200,7 @@ void CheckBlockSparse(const Inputs& in, const std::string& suffix, int64_t top_k
   }
 }
 
-// ---- a-shape, tri-shape -------------------------------------------------------------------------
-
+// A-shape and tri-shape.
 void CheckShape(const Inputs& in, const std::string& name, const std::vector<int64_t>& numbers,
                 Comparison& c) {
   AttentionConfig config;
@@ -223,8 +220,6 @@ void CheckShape(const Inputs& in, const std::string& name, const std::vector<int
   CheckOut("out_" + name, layer.out(), in, c);
   CheckKeyCounts("row_nnz_" + name, layer, in, c);
 }
-
-// ---- a pattern file -----------------------------------------------------------------------------
 
 // The vectors belong to one layer of the file: the one whose key counts they have.
 void CheckMixed(const std::filesystem::path& folder, const Inputs& in, Comparison& c) {

@@ -167,8 +167,7 @@ std::span<const int32_t> IntPart(const NpyArray& a, int64_t row) {
   return std::span(a.i32).subspan(static_cast<size_t>(row) * width, width);
 }
 
-// ---- independent queries over prefixes ----------------------------------------------------------
-
+// Independent queries over prefixes.
 void CheckStaticRun(CaseChecks& checks, const json& run, bool rotate) {
   const std::string id = run.at("id");
   const auto tokens = run.at("L").get<TokenPos>();
@@ -207,8 +206,7 @@ void CheckStatic(CaseChecks& checks) {
   }
 }
 
-// ---- a prompt and many steps --------------------------------------------------------------------
-
+// A prompt and many steps.
 void CheckStepsWay(CaseChecks& checks, const std::string& name, const Way& way, int64_t budget) {
   const auto prefill = checks.json().at("prefill").get<int64_t>();
   const auto steps = checks.json().at("steps").get<int64_t>();

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "quarry/tokenizer.h"
+
+#include "tests/support/gzip.h"
 #include "text/jinja/dict.h"
 #include "text/jinja/error.h"
 #include "text/jinja/json.h"
@@ -17,7 +22,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-ChatCase RenderCase(const ChatTemplate& chat, const std::string& text) {
+ChatCase RenderCase(const ChatTemplate& chat, const Tokenizer& tokenizer, const std::string& text) {
   const Json line = Json::parse(text);
   RenderOptions options;
   options.add_generation_prompt = line.value("add_generation_prompt", false);
@@ -29,7 +34,10 @@ ChatCase RenderCase(const ChatTemplate& chat, const std::string& text) {
   c.want_error_kind = line.value("error_kind", "");
   c.want_error_message = line.value("error_message", "");
   c.want_text = line.value("text", "");
-  if (line.contains("ids")) c.want_ids = line["ids"].get<std::vector<TokenId>>();
+  if (c.rendered.ok() && line.contains("ids")) {
+    c.ids = tokenizer.Encode(TextOf(*c.rendered), {.add_special_tokens = false});
+    c.want_ids = line["ids"].get<std::vector<TokenId>>();
+  }
   return c;
 }
 
@@ -38,10 +46,14 @@ ChatCase RenderCase(const ChatTemplate& chat, const std::string& text) {
 Result<std::vector<ChatCase>> RenderChatCases(const std::filesystem::path& folder) {
   const Result<ChatTemplate> chat = ChatTemplate::FromModelFolder(folder);
   if (!chat.ok()) return chat.status();
+  const std::optional<std::string> json = ReadMaybeGzip(folder / "tokenizer.json");
+  if (!json) return NotFound((folder / "tokenizer.json").string() + ": cannot be read");
+  const Result<Tokenizer> tokenizer = Tokenizer::FromJson(*json);
+  if (!tokenizer.ok()) return tokenizer.status().WithPrefix(folder.string());
   std::vector<ChatCase> cases;
   std::ifstream in(folder / "chat.jsonl");
   for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) cases.push_back(RenderCase(*chat, line));
+    if (!line.empty()) cases.push_back(RenderCase(*chat, *tokenizer, line));
   }
   if (cases.empty()) return NotFound((folder / "chat.jsonl").string() + ": no cases");
   return cases;
@@ -87,13 +99,25 @@ bool Matches(const ChatCase& c, std::string* why) {
     return false;
   }
   const std::string text = TextOf(*c.rendered);
-  if (text == c.want_text) return true;
-  const auto [a, b] =
-      std::mismatch(text.begin(), text.end(), c.want_text.begin(), c.want_text.end());
-  *why = fmt::format("{}: differs from byte {}: got \"{}\", want \"{}\"", c.name, a - text.begin(),
-                     jinja::OneLine(std::string(a, std::min(a + 40, text.end()))),
-                     jinja::OneLine(std::string(b, std::min(b + 40, c.want_text.end()))));
-  return false;
+  if (text != c.want_text) {
+    const auto [a, b] =
+        std::mismatch(text.begin(), text.end(), c.want_text.begin(), c.want_text.end());
+    *why =
+        fmt::format("{}: differs from byte {}: got \"{}\", want \"{}\"", c.name, a - text.begin(),
+                    jinja::OneLine(std::string(a, std::min(a + 40, text.end()))),
+                    jinja::OneLine(std::string(b, std::min(b + 40, c.want_text.end()))));
+    return false;
+  }
+  if (!c.ids.ok()) {
+    *why = fmt::format("{}: {}", c.name, c.ids.status().message());
+    return false;
+  }
+  if (*c.ids != c.want_ids) {
+    *why = fmt::format("{}: got ids {}, want {}", c.name, fmt::join(*c.ids, " "),
+                       fmt::join(c.want_ids, " "));
+    return false;
+  }
+  return true;
 }
 
 }  // namespace quarry::golden

@@ -96,6 +96,17 @@ std::vector<int> RandomCalls(Rng& rng, int tokens, int longest) {
   return calls;
 }
 
+AttentionBounds BoundsOf(const LayerInputs& in, DType dtype, const kernels::KernelTable& kernels,
+                         int64_t keys) {
+  return BoundsOf({.dtype = dtype,
+                   .kernels = &kernels,
+                   .head_dim = in.shape.head_dim,
+                   .keys = keys,
+                   .q_norm = in.q_norm(),
+                   .k_norm = in.k_norm(),
+                   .v_max = in.v_max()});
+}
+
 std::string Describe(const ModelShape& shape, DType dtype, const kernels::KernelTable& kernels) {
   return fmt::format("{} {} {}/{}x{}", DTypeName(dtype), kernels.isa, shape.heads, shape.kv_heads,
                      shape.head_dim);

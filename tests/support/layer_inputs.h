@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "tensor/model_shape.h"
 #include "tests/reference/masked_attention.h"
+#include "tests/support/attention_bounds.h"
 #include "tests/support/attention_fixture.h"
 
 namespace quarry {
@@ -40,6 +41,10 @@ ModelShape RandomShape(Rng& rng, int max_head_dim = 256);
 
 // `tokens` cut into calls of 1 to `longest` tokens; every so often a run of single tokens.
 std::vector<int> RandomCalls(Rng& rng, int tokens, int longest);
+
+// The bounds of a layer over these inputs, of whose rows each has at most `keys` keys.
+AttentionBounds BoundsOf(const LayerInputs& in, DType dtype, const kernels::KernelTable& kernels,
+                         int64_t keys);
 
 // "f32 scalar 4/2x24", for failure messages.
 std::string Describe(const ModelShape& shape, DType dtype, const kernels::KernelTable& kernels);

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -36,7 +35,6 @@ ProcessResult RunProcess(const std::vector<std::string>& command, const ProcessO
     ::dup2(in.read_end, STDIN_FILENO);
     ::dup2(out.write_end, STDOUT_FILENO);
     ::dup2(err.write_end, STDERR_FILENO);
-    for (const std::string& e : options.environment) ::putenv(const_cast<char*>(e.c_str()));
     if (options.address_space_bytes != 0) {
       const rlimit limit = {options.address_space_bytes, options.address_space_bytes};
       ::setrlimit(RLIMIT_AS, &limit);
@@ -97,6 +95,11 @@ ProcessResult RunProcess(const std::vector<std::string>& command, const ProcessO
   ::waitpid(child, &status, 0);
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+ProcessResult Quarry(std::vector<std::string> args, const ProcessOptions& options) {
+  args.insert(args.begin(), QUARRY_BINARY);
+  return RunProcess(args, options);
 }
 
 }  // namespace quarry

@@ -16,15 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Ids = std::vector<TokenId>;
 
-// Ids of a text, {-1} for an error.
-Ids Encode(const Result<Tokenizer>& tokenizer, const std::string& text) {
-  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
-  if (!tokenizer.ok()) return {-1};
-  const Result<Ids> ids = tokenizer->Encode(text);
-  EXPECT_TRUE(ids.ok()) << ids.status().message();
-  return ids.ok() ? *ids : Ids{-1};
-}
-
 constexpr const char* kVocab =
     "'vocab':{'a':0,'b':1,'c':2,'ab':3,'bc':4,'abc':5,'aa':6,'<unk>':7},";
 

@@ -81,8 +81,10 @@ TEST(ChatBuiltIn, Names) {
       ChatTemplate::BuiltInNames(),
       (std::vector<std::string_view>{"mistral-inst", "vicuna", "qwen", "minicpm", "llama-3-inst"}));
   EXPECT_EQ(Render("llama3-inst", {}),
-            "ERROR conv_type \"llama3-inst\" is unknown, the nearest is llama-3-inst; there are: "
-            "mistral-inst, vicuna, qwen, minicpm, llama-3-inst");
+            "ERROR conv_type \"llama3-inst\" is unknown, did you mean \"llama-3-inst\"?");
+  EXPECT_EQ(Render("gemma", {}),
+            "ERROR conv_type \"gemma\" is unknown, must be one of mistral-inst, vicuna, qwen, "
+            "minicpm, llama-3-inst");
   EXPECT_EQ(ChatTemplate::BuiltIn("mistral").status().code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(ChatTemplate::BuiltIn("vicuna")->leaves_bos_to_tokenizer());
   EXPECT_TRUE(ChatTemplate::BuiltIn("minicpm")->leaves_bos_to_tokenizer());

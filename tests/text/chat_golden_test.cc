@@ -1,4 +1,5 @@
-// Conversations through the templates of published tokenizers, against Python's Jinja2.
+// Conversations through the templates of published tokenizers, against Python's Jinja2, and the ids
+// of the texts.
 #include <filesystem>
 #include <string>
 
@@ -11,8 +12,8 @@ namespace quarry::golden {
 namespace {
 
 TEST(ChatGolden, PublishedTemplates) {
-  const auto folder = FindGolden("tokenizers/llama3_2");
-  if (!folder) GTEST_SKIP() << "no golden vectors tokenizers/llama3_2";
+  const auto folder = GoldenOutside("tokenizers/llama3_2");
+  if (!folder) GTEST_SKIP() << NoGoldenOutside("tokenizers/llama3_2");
   int tokenizers = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder->parent_path())) {
     if (!std::filesystem::exists(entry.path() / "chat.jsonl")) continue;

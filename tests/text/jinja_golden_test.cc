@@ -30,11 +30,10 @@ void ExpectAgrees(const Json& line, const std::string& source, const std::string
 }
 
 TEST(JinjaGolden, AgreesWithPythonsJinja) {
-  const auto folder = FindGolden("jinja");
-  ASSERT_TRUE(folder);
-  const auto context = ReadFile(*folder / "context.json", 1u << 20);
+  const auto folder = GoldenInTree("jinja");
+  const auto context = ReadFile(folder / "context.json", 1u << 20);
   ASSERT_TRUE(context.ok());
-  std::ifstream in(*folder / "cases.jsonl");
+  std::ifstream in(folder / "cases.jsonl");
   int cases = 0;
   for (std::string text; std::getline(in, text); ++cases) {
     const Json line = Json::parse(text);
@@ -45,10 +44,9 @@ TEST(JinjaGolden, AgreesWithPythonsJinja) {
 }
 
 TEST(JinjaGolden, UnitsAndPublishedTemplates) {
-  const auto folder = FindGolden("tokenizers/_jinja");
-  ASSERT_TRUE(folder);
+  const auto folder = GoldenInTree("tokenizers/_jinja");
   for (const char* name : {"unit.jsonl", "templates.jsonl"}) {
-    std::ifstream in(*folder / name);
+    std::ifstream in(folder / name);
     int cases = 0;
     for (std::string text; std::getline(in, text); ++cases) {
       const Json line = Json::parse(text);

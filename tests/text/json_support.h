@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <simdjson.h>
@@ -54,6 +55,15 @@ inline std::string PiecesWith(const std::string& json, const std::string& text) 
 // A tokenizer with the given model and further keys ("'decoder':{...},"), or an error.
 inline Result<Tokenizer> MakeTokenizer(const std::string& model, const std::string& more = "") {
   return Tokenizer::FromJson(Quotes("{" + more + "'model':" + model + "}"));
+}
+
+// Ids of a text; {-1} and a failure of the test for an error.
+inline std::vector<TokenId> Encode(const Result<Tokenizer>& tokenizer, const std::string& text) {
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  if (!tokenizer.ok()) return {-1};
+  const Result<std::vector<TokenId>> ids = tokenizer->Encode(text);
+  EXPECT_TRUE(ids.ok()) << ids.status().message();
+  return ids.ok() ? *ids : std::vector<TokenId>{-1};
 }
 
 }  // namespace quarry::text

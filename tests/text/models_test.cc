@@ -20,14 +20,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Ids = std::vector<TokenId>;
 
-Ids Encode(const Result<Tokenizer>& tokenizer, const std::string& text) {
-  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
-  if (!tokenizer.ok()) return {-1};
-  const Result<Ids> ids = tokenizer->Encode(text);
-  EXPECT_TRUE(ids.ok()) << ids.status().message();
-  return ids.ok() ? *ids : Ids{-1};
-}
-
 TEST(Unigram, TakesTheBestSegmentation) {
   const auto t = MakeTokenizer(
       "{'type':'Unigram','unk_id':0,'vocab':[['?',0],['a',-1],['b',-1],['c',-1],['d',-1],"

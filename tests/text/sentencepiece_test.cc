@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -14,7 +15,9 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "tests/support/temp_dir.h"
+#include "text/pipeline.h"
 
 namespace quarry::text {
 namespace {
@@ -117,7 +120,7 @@ TEST(SentencePiece, RefusesWithAReason) {
   }
 }
 
-// Bytes flipped and files cut short: an error or a tokenizer, never worse.
+// Bytes flipped and files cut short: an error in one line, or a tokenizer.
 TEST(SentencePiece, BrokenFilesDoNoHarm) {
   const std::string good = kHead + kPieces + kBpe;
   Rng rng(11);
@@ -126,8 +129,20 @@ TEST(SentencePiece, BrokenFilesDoNoHarm) {
     for (uint64_t n = rng.Below(4); n > 0 && !bad.empty(); --n) {
       bad[rng.Below(bad.size())] = static_cast<char>(rng.Below(256));
     }
-    const auto parts = ParseSentencePiece(bad, {});
-    if (!parts.ok()) continue;
+    auto parts = ParseSentencePiece(bad, {});
+    if (!parts.ok()) {
+      EXPECT_NE(parts.status().message(), "");
+      EXPECT_EQ(parts.status().message().find('\n'), std::string::npos) << parts.status().message();
+      continue;
+    }
+    const auto pipeline = Pipeline::Create(std::move(*parts));
+    ASSERT_TRUE(pipeline.ok()) << pipeline.status().message();
+    const auto ids = (*pipeline)->Encode("ab <s> ab\nb", {});
+    ASSERT_TRUE(ids.ok()) << ids.status().message();
+    for (const TokenId id : *ids) EXPECT_TRUE((*pipeline)->IdToToken(id)) << id;
+    const auto text = (*pipeline)->Decode(*ids, false);
+    ASSERT_TRUE(text.ok()) << text.status().message();
+    EXPECT_TRUE(IsValidUtf8(*text));
   }
 }
 
@@ -169,7 +184,12 @@ TEST(Charsmap, ShortestAndLongest) {
     std::string bad = bytes;
     for (int k = 0; k < 8; ++k) bad[4 + rng.Below(1024)] = static_cast<char>(rng.Below(256));
     const Result<Charsmap> broken = Charsmap::Parse(bad);
-    if (broken.ok()) (void)broken->Longest("abababab");
+    ASSERT_TRUE(broken.ok()) << broken.status().message();
+    if (const auto hit = broken->Longest("abababab")) {
+      EXPECT_GE(hit->length, 1u);
+      EXPECT_LE(hit->length, 8u);
+      EXPECT_NE(bytes.find(hit->replacement, 4 + 1024), std::string::npos);
+    }
   }
 }
 

@@ -46,8 +46,8 @@ Result<Tokenizer> ThroughGguf(const fs::path& folder, const fs::path& file) {
 
 // `may_differ`: of what the format cannot say, such as white space that added tokens take along.
 void ExpectSameIds(const std::string& name, int may_differ = 0) {
-  const auto from = FindGolden("tokenizers/" + name);
-  if (!from) GTEST_SKIP() << "tokenizer " << name << " is not here";
+  const auto from = GoldenOutside("tokenizers/" + name);
+  if (!from) GTEST_SKIP() << NoGoldenOutside("tokenizers/" + name);
   const TempDir dir;
   Unpack(*from, dir.path() / name);
   const Result<Tokenizer> own = Tokenizer::Load(dir.path() / name);

@@ -1,7 +1,6 @@
 // Tokenizers against what the reference library does with them.
 
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,11 +25,11 @@ void ExpectAllPass(const fs::path& folder) {
   for (const FixtureResult& r : results) EXPECT_TRUE(r.pass) << r.name << ": " << r.detail;
 }
 
-TEST(TokenizerGolden, MadeUpTokenizers) { ExpectAllPass(SourcePath("tests/golden/tokenizers")); }
+TEST(TokenizerGolden, MadeUpTokenizers) { ExpectAllPass(GoldenInTree("tokenizers")); }
 
 TEST(TokenizerGolden, PublishedTokenizers) {
-  const std::optional<fs::path> one = FindGolden("tokenizers/llama3");
-  if (!one) GTEST_SKIP() << "the published tokenizers are not here";
+  const auto one = GoldenOutside("tokenizers/llama3");
+  if (!one) GTEST_SKIP() << NoGoldenOutside("tokenizers/llama3");
   ExpectAllPass(one->parent_path());
 }
 
@@ -38,31 +37,21 @@ TEST(TokenizerGolden, PublishedTokenizers) {
 class BundledModel : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* place : {"models/needle-5m", "../shared/models/needle-5m"}) {
-      folder_ = SourcePath(place);
-      if (fs::exists(folder_ / "tokenizer.json") &&
-          fs::exists(folder_ / "reference/expected.json")) {
-        const Result<Tokenizer> loaded = Tokenizer::Load(folder_);
-        ASSERT_TRUE(loaded.ok()) << loaded.status().message();
-        tokenizer_ = *loaded;
-        return;
-      }
-    }
-    GTEST_SKIP() << "the bundled model is not here";
+    const Result<Tokenizer> loaded = Tokenizer::Load(folder_);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    tokenizer_ = *loaded;
   }
 
   std::string Read(const fs::path& name) const {
     return ReadMaybeGzip(folder_ / "reference" / name).value_or("");
   }
 
-  fs::path folder_;
+  const fs::path folder_ = SourcePath("models/needle-5m");
   std::optional<Tokenizer> tokenizer_;
 };
 
 TEST_F(BundledModel, EncodesTheVectors) {
-  const std::string vectors = Read("tokenizer_vectors.json");
-  if (vectors.empty()) GTEST_SKIP() << "the bundled model has no tokenizer_vectors.json";
-  const auto cases = nlohmann::json::parse(vectors);
+  const auto cases = nlohmann::json::parse(Read("tokenizer_vectors.json"));
   EXPECT_GT(cases.size(), 10u);
   for (const auto& c : cases) {
     const auto text = c["text"].get<std::string>();

@@ -115,7 +115,7 @@ TEST(TokenizerJson, RefusesBrokenFilesWithAReason) {
 
 // Every prefix of a good file is refused, and nothing else happens.
 TEST(TokenizerJson, RefusesTruncatedFiles) {
-  const auto json = ReadMaybeGzip(SourcePath("tests/golden/tokenizers/bpe_flags/tokenizer.json"));
+  const auto json = ReadMaybeGzip(GoldenInTree("tokenizers/bpe_flags/tokenizer.json"));
   ASSERT_TRUE(json);
   for (size_t n = 0; n + 2 < json->size(); n += 1 + n / 40) {
     ASSERT_FALSE(Tokenizer::FromJson(json->substr(0, n)).ok()) << n;

@@ -16,7 +16,7 @@ namespace quarry {
 namespace {
 
 Tokenizer Load(const char* name) {
-  const Result<Tokenizer> t = Tokenizer::Load(SourcePath("tests/golden/tokenizers") / name);
+  const Result<Tokenizer> t = Tokenizer::Load(GoldenInTree("tokenizers") / name);
   EXPECT_TRUE(t.ok()) << t.status().message();
   return *t;
 }

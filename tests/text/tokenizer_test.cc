@@ -24,7 +24,7 @@ using testing::HasSubstr;
 using text::MakeTokenizer;
 using text::Quotes;
 
-const std::filesystem::path kNeedle = SourcePath("tests/golden/tokenizers/needle_5m");
+const std::filesystem::path kNeedle = GoldenInTree("tokenizers/needle_5m");
 
 Tokenizer LoadNeedle() {
   const Result<Tokenizer> t = Tokenizer::Load(kNeedle);

@@ -162,7 +162,7 @@ class Probe {
            .hi = hi.data(),
            .panels = panels.data(),
            .n_panels = used,
-           .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(shape.head_dim))),
+           .scale = SoftmaxScale(shape.head_dim),
            .m = m.data(),
            .d = d.data(),
            .o = nullptr,

@@ -64,8 +64,4 @@ void BlockCache::AddMass(std::span<const int64_t> blocks, std::span<const double
   }
 }
 
-void BlockCache::DropFrom(int64_t first_block) {
-  std::erase_if(entries_, [&](const Entry& e) { return e.block >= first_block; });
-}
-
 }  // namespace quarry

@@ -1,6 +1,6 @@
 // The fast tier in front of a context memory: which blocks are held close, by an eviction rule, and
 // how often that helped. It decides and counts; moving bytes is the business of whoever owns the
-// tiers, which Update tells what to load and what to drop.
+// tiers, which Select tells what to load and what to drop.
 //
 // Rules (docs/methods/inf-llm.md):
 //   lru    value = counter of the step that selected the block last
@@ -42,9 +42,6 @@ class BlockCache {
   int64_t hits() const { return hits_; }
   int64_t lookups() const { return lookups_; }
   int64_t evictions() const { return evictions_; }
-
-  // Forgets blocks that no longer exist.
-  void DropFrom(int64_t first_block);
 
  private:
   void Evict(std::span<const int64_t> keep, int64_t n);

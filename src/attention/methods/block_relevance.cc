@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked_math.h"
 #include "tensor/dtype.h"
 
 namespace quarry {
@@ -75,7 +76,7 @@ void ScoreBlocks(const RelevanceQuery& q, ExecContext& ctx, std::span<float> sco
   const bool whole_rows = q.rows->row_bytes() == q.y.size() * SizeOf(q.dtype);
   constexpr int64_t kRun = 128;
   static_assert(RowStore::kRowsPerSlab % kRun == 0);
-  ctx.threads().Run((q.n + kRun - 1) / kRun, [&](int64_t piece, int) {
+  ctx.threads().Run(CeilDiv(q.n, kRun), [&](int64_t piece, int) {
     const int64_t begin = piece * kRun;
     const int64_t end = std::min(q.n, begin + kRun);
     if (dot && whole_rows) {

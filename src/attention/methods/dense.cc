@@ -23,11 +23,13 @@ class Dense final : public AttentionMethod {
 }  // namespace
 
 void PlanDense(const PlanInput& in, IndexRange heads, AttentionPlan& plan) {
-  plan.Add({.heads = heads,
-            .rows = {0, in.n_rows},
-            .mask = Mask::Causal(),
-            .position = PositionRule::Absolute()});
-  plan.AddSpan({0, in.first + in.n_rows});
+  PlanDenseRows(in, heads, {0, in.n_rows}, plan);
+}
+
+void PlanDenseRows(const PlanInput& in, IndexRange heads, IndexRange rows, AttentionPlan& plan) {
+  plan.Add(
+      {.heads = heads, .rows = rows, .mask = Mask::Causal(), .position = PositionRule::Absolute()});
+  plan.AddSpan({0, in.first + rows.end});
 }
 
 std::unique_ptr<const AttentionMethod> MakeDense(const DenseConfig&) {

@@ -49,7 +49,8 @@ class FlexPrefill final : public AttentionMethod {
     }
     if (state.heads.empty()) return PlanDense(in, {0, in.shape->heads}, plan);
     for (int h = 0; h < in.shape->heads; ++h) {
-      PlanHead(in, h, state.heads[static_cast<size_t>(h)], plan);
+      const FlexHead& head = state.heads[static_cast<size_t>(h)];
+      PlanBlockRows(in, h, config_.block_size, {head.row_ptr, head.blocks}, plan);
     }
     if (in.first + in.n_rows == in.call_end) state.heads = {};
   }
@@ -106,24 +107,6 @@ class FlexPrefill final : public AttentionMethod {
                          ctx.kernels());
     });
     return heads;
-  }
-
-  void PlanHead(const PlanInput& in, int h, const FlexHead& head, AttentionPlan& plan) const {
-    const int64_t b = config_.block_size;
-    const int64_t first_block = in.call_begin / b;
-    for (TokenPos p = in.first; p < in.first + in.n_rows;) {
-      const TokenPos end = std::min((p / b + 1) * b, in.first + in.n_rows);
-      plan.Add({.heads = {h, h + 1},
-                .rows = {static_cast<int>(p - in.first), static_cast<int>(end - in.first)},
-                .mask = Mask::Causal(),
-                .position = PositionRule::Absolute()});
-      const auto row = static_cast<size_t>(p / b - first_block);
-      for (size_t i = head.row_ptr[row]; i < head.row_ptr[row + 1]; ++i) {
-        const TokenPos begin = head.blocks[i] * b;
-        plan.AddSpan({begin, std::min(begin + b, end)});
-      }
-      p = end;
-    }
   }
 
   FlexPrefillConfig config_;

@@ -33,7 +33,7 @@ class Selector {
         b_(config.block_size),
         blocks_(CeilDiv(in.call.end, b_)),
         first_row_(in.call.begin / b_),
-        scale_(static_cast<float>(1 / std::sqrt(static_cast<double>(in.head_dim)))) {}
+        scale_(SoftmaxScale(in.head_dim)) {}
 
   FlexHead Run() {
     Distributions();

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <optional>
 
-#include <fmt/format.h>
-
 #include "attention/methods/adaptive_budget.h"
 #include "attention/methods/block_relevance.h"
+#include "attention/methods/far_past.h"
 #include "attention/methods/infllm_state.h"
 #include "base/check.h"
-#include "base/checked_math.h"
 
 namespace quarry {
 namespace {
@@ -38,10 +36,7 @@ class InfLlm final : public AttentionMethod {
   }
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
-    const int64_t window = shape.smallest_window();
-    if (window == 0 || config_.n_local <= window) return {};
-    return {fmt::format("n_local is {}, must be at most the model's sliding window of {} tokens",
-                        config_.n_local, window)};
+    return CheckModelWindow("n_local", config_.n_local, shape);
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype,
@@ -176,8 +171,11 @@ class InfLlm final : public AttentionMethod {
     }
     const int64_t n = Candidates(in, m);
     const bool take_all = n <= config_.topk;
-    std::vector<float> query;
-    if (n > 0 && (!take_all || state.observer != nullptr)) query = MeanQuery(in, ctx);
+    Scratch::Scope scope(ctx.scratch());
+    std::span<const float> query;
+    if (n > 0 && (!take_all || state.observer != nullptr)) {
+      query = MeanFarQuery(in, config_.n_local, ctx);
+    }
 
     for (size_t u = 0; u < state.selected.size(); ++u) {
       state.block_scores[u].resize(query.empty() ? 0 : static_cast<size_t>(n));
@@ -217,22 +215,6 @@ class InfLlm final : public AttentionMethod {
         in, past,
         {.target = config_.target_coverage, .least = config_.topk, .most = MostBlocks(config_)},
         scores.data(), n, ctx, counts);
-  }
-
-  // Mean over the block's rows of the rotated queries: [heads * head_dim]. Rotation at one position
-  // is linear, so that the mean is rotated once.
-  std::vector<float> MeanQuery(const PlanInput& in, ExecContext& ctx) const {
-    const int width = in.shape->heads * in.shape->head_dim;
-    std::vector<float> mean(static_cast<size_t>(width), 0.0f);
-    for (int r = 0; r < in.n_rows; ++r) ctx.kernels().add(in.q_row(r), width, mean.data());
-    std::vector<float> cos(static_cast<size_t>(in.rope->pairs())), sin(cos.size());
-    in.rope->Angles(config_.n_local - 1, 1, cos.data(), sin.data());
-    for (float& x : mean) x /= static_cast<float>(in.n_rows);
-    for (int h = 0; h < in.shape->heads; ++h) {
-      float* q = mean.data() + h * in.shape->head_dim;
-      in.rope->RotateForRawKeys(ctx.kernels(), q, cos.data(), sin.data(), q);
-    }
-    return mean;
   }
 
   void Score(const PlanInput& in, InfLlmState& state, size_t unit, std::span<const float> query,

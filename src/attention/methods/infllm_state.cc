@@ -4,6 +4,7 @@
 
 #include "attention/kv_rows.h"
 #include "attention/methods/adaptive_budget.h"
+#include "attention/select_top.h"
 
 namespace quarry {
 
@@ -105,9 +106,10 @@ void InfLlmState::FormBlock(const PlanInput& in, ExecContext& ctx) {
   std::vector<float> mean(static_cast<size_t>(shape_.heads * dim), 0.0f);
   std::vector<float> key(static_cast<size_t>(dim));
   std::vector<TokenPos> repr_tokens;
+  std::vector<int32_t> chosen;
   for (int h = 0; h < shape_.heads; ++h) {
     float* out = mean.data() + h * dim;
-    const auto chosen = TopIndices(memory.scores.Of(h, tokens), config_.repr_topk);
+    TopIndices(memory.scores.Of(h, tokens), config_.repr_topk, chosen);
     for (int64_t i : chosen) {
       repr_tokens.push_back(tokens.begin + i);
       ReadKey(*in.kv, in.layer, KvPlane::kRawKeys, h / shape_.group(), tokens.begin + i,

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "attention/methods/adaptive_budget.h"
+#include "attention/methods/far_past.h"
 #include "attention/methods/page_selector.h"
 #include "attention/methods/quest_pages.h"
 #include "base/checked_math.h"
-#include "kernels/panel.h"
 
 namespace quarry {
 namespace {
@@ -50,10 +48,7 @@ class InfQuest final : public AttentionMethod {
   }
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
-    const int64_t window = shape.smallest_window();
-    if (window == 0 || config_.n_local <= window) return {};
-    return {fmt::format("n_local is {}, must be at most the model's sliding window of {} tokens",
-                        config_.n_local, window)};
+    return CheckModelWindow("n_local", config_.n_local, shape);
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype, int) const override {
@@ -62,10 +57,8 @@ class InfQuest final : public AttentionMethod {
   }
 
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
-    const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
-    return static_cast<size_t>(shape.layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(QuestPages::DTypeOf({dtype, config_.page_bounds}),
-                                  shape.head_dim);
+    return QuestPages::StateBytes(shape, {dtype, config_.page_bounds}, config_.page_size, tokens,
+                                  shape.layers);
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
@@ -132,7 +125,8 @@ class InfQuest final : public AttentionMethod {
     const int units = PageUnits(*in.shape, config_.group_score);
     Scratch::Scope scope(ctx.scratch());
     const PageBounds bounds =
-        BoundPages(state.pages, *in.shape, MeanQuery(in, ctx), first, first + n, ctx);
+        BoundPages(state.pages, *in.shape, MeanFarQuery(in, config_.n_local, ctx).data(), first,
+                   first + n, ctx);
     const PageBounds scores = UnitScores(bounds, *in.shape, config_.group_score, first, n, ctx);
     std::vector<int64_t> counts(static_cast<size_t>(units), k);
     if (config_.target_coverage > 0) {
@@ -153,23 +147,6 @@ class InfQuest final : public AttentionMethod {
       out.resize(static_cast<size_t>(counts[static_cast<size_t>(unit)]));
       BestPages(scores, unit, first, n, counts[static_cast<size_t>(unit)], ctx, out.data());
     });
-  }
-
-  // Mean over the rows of the rotated queries; rotation at one position is linear.
-  const float* MeanQuery(const PlanInput& in, ExecContext& ctx) const {
-    const int dim = in.shape->head_dim;
-    const int width = in.shape->heads * dim;
-    float* mean = ctx.scratch().Take<float>(static_cast<size_t>(width)).data();
-    std::fill_n(mean, width, 0.0f);
-    for (int r = 0; r < in.n_rows; ++r) ctx.kernels().add(in.q_row(r), width, mean);
-    const auto half = static_cast<size_t>(in.rope->pairs());
-    float* cos = ctx.scratch().Take<float>(half).data();
-    float* sin = ctx.scratch().Take<float>(half).data();
-    in.rope->Angles(config_.n_local - 1, 1, cos, sin);
-    for (int h = 0; h < in.shape->heads; ++h) {
-      in.rope->RotateForRawKeys(ctx.kernels(), mean + h * dim, cos, sin, mean + h * dim);
-    }
-    return mean;
   }
 
   InfQuestConfig config_;

@@ -171,7 +171,7 @@ class MInference final : public AttentionMethod {
       case Kind::kVerticalSlash:
         return PlanLines(in, h, s.lines, plan);
       case Kind::kBlocks:
-        return PlanBlocks(in, h, s, plan);
+        return PlanBlockRows(in, h, kSlashBlock, {s.block_ptr, s.blocks}, plan);
     }
   }
 
@@ -209,23 +209,6 @@ class MInference final : public AttentionMethod {
         // Distance 0 is always chosen, so that what no range covers is older than the row block.
         plan.UseColumnList(list, {oldest, in.first + row});
       }
-    }
-  }
-
-  static void PlanBlocks(const PlanInput& in, int h, const HeadSelection& s, AttentionPlan& plan) {
-    const TokenPos origin = in.call_begin / kSlashBlock * kSlashBlock;
-    for (TokenPos p = in.first; p < in.first + in.n_rows;) {
-      const TokenPos end = std::min((p / kSlashBlock + 1) * kSlashBlock, in.first + in.n_rows);
-      plan.Add({.heads = {h, h + 1},
-                .rows = {static_cast<int>(p - in.first), static_cast<int>(end - in.first)},
-                .mask = Mask::Causal(),
-                .position = PositionRule::Absolute()});
-      const auto block = static_cast<size_t>((p - origin) / kSlashBlock);
-      for (size_t i = s.block_ptr[block]; i < s.block_ptr[block + 1]; ++i) {
-        const TokenPos begin = s.blocks[i] * kSlashBlock;
-        plan.AddSpan({begin, std::min(begin + kSlashBlock, end)});
-      }
-      p = end;
     }
   }
 

@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "attention/methods/adaptive_budget.h"
+#include "attention/methods/dense.h"
 #include "attention/methods/page_selector.h"
 #include "base/checked_math.h"
-#include "kernels/panel.h"
 
 namespace quarry {
 namespace {
@@ -68,20 +68,17 @@ class Quest final : public AttentionMethod {
   }
 
   size_t StateBytes(const ModelShape& shape, DType dtype, TokenPos tokens) const override {
-    const int64_t panels = CeilDiv(tokens, config_.page_size * QuestPages::kPagesPerPanel);
-    const int64_t layers = std::max<int64_t>(0, shape.layers - config_.dense_layers);
-    return static_cast<size_t>(layers * panels * 2 * shape.kv_heads) *
-           kernels::KeyPanelBytes(QuestPages::DTypeOf({dtype, config_.page_bounds}),
-                                  shape.head_dim);
+    return QuestPages::StateBytes(shape, {dtype, config_.page_bounds}, config_.page_size, tokens,
+                                  std::max<int64_t>(0, shape.layers - config_.dense_layers));
   }
 
   void Plan(const PlanInput& in, MethodState& base, ExecContext& ctx,
             AttentionPlan& plan) const override {
     auto& state = static_cast<QuestState&>(base);
-    if (state.dense) return PlanDense(in, {0, in.n_rows}, plan);
+    if (state.dense) return PlanDense(in, {0, in.shape->heads}, plan);
     if (in.phase == Phase::kPrefill) {
       Follow(in, base, ctx);
-      return PlanDense(in, {0, in.n_rows}, plan);
+      return PlanDense(in, {0, in.shape->heads}, plan);
     }
     for (int row = 0; row < in.n_rows; ++row) PlanRow(in, row, state, ctx, plan);
   }
@@ -92,14 +89,6 @@ class Quest final : public AttentionMethod {
   }
 
  private:
-  static void PlanDense(const PlanInput& in, IndexRange rows, AttentionPlan& plan) {
-    plan.Add({.heads = {0, in.shape->heads},
-              .rows = rows,
-              .mask = Mask::Causal(),
-              .position = PositionRule::Absolute()});
-    plan.AddSpan({0, in.first + rows.end});
-  }
-
   // For a query that sees the last `window` of `tokens` tokens (0: all).
   Budget BudgetOf(TokenPos tokens, int64_t window) const {
     const int64_t seen = window > 0 ? std::min(tokens, window) : tokens;
@@ -120,7 +109,7 @@ class Quest final : public AttentionMethod {
     state.pages.Extend(*in.kv, in.layer, tokens, ctx);
     const Budget budget = BudgetOf(tokens, in.shape->window(in.layer));
     if (!budget.all || state.observer != nullptr) Select(in, row, budget, state, ctx);
-    if (budget.all) return PlanDense(in, {row, row + 1}, plan);
+    if (budget.all) return PlanDenseRows(in, {0, in.shape->heads}, {row, row + 1}, plan);
 
     const int units = static_cast<int>(state.selected.size());
     const int heads = in.shape->heads / units;

@@ -27,13 +27,12 @@ float RoundedUp(float x) {
 void PackOutwards(const float* x, float sign, int dim, int lane, std::byte* panel) {
   constexpr float kMost = 127;
   auto* codes = reinterpret_cast<int8_t*>(panel) + lane;
-  auto* scales = const_cast<BFloat16*>(kernels::KeyScales(panel, dim)) + lane;
+  BFloat16* scales = kernels::KeyScales(panel, dim) + lane;
   for (int begin = 0; begin < dim; begin += kernels::kScaleBlock) {
     const int end = std::min(dim, begin + kernels::kScaleBlock);
-    float largest = 0;
-    for (int d = begin; d < end; ++d) largest = std::max(largest, std::abs(x[d]));
-    const float scale = RoundedUp(largest / kMost);
-    scales[begin / kernels::kScaleBlock * kPanelTokens] = ToBFloat16(scale);
+    const BFloat16 stored = kernels::Int8Scale(x + begin, end - begin);
+    scales[begin / kernels::kScaleBlock * kPanelTokens] = stored;
+    const float scale = ToFloat(stored);
     for (int d = begin; d < end; ++d) {
       float code = scale > 0 ? std::ceil(sign * x[d] / scale) : 0;
       if (code * scale < sign * x[d]) code += 1;  // the quotient was rounded down
@@ -59,6 +58,13 @@ QuestPages::QuestPages(const ModelShape& shape, Types types, int64_t page_size, 
       plane_(plane) {}
 
 size_t QuestPages::SideBytes() const { return kernels::KeyPanelBytes(dtype_, shape_.head_dim); }
+
+size_t QuestPages::StateBytes(const ModelShape& shape, Types types, int64_t page_size,
+                              TokenPos tokens, int64_t layers) {
+  const int64_t panels = CeilDiv(tokens, page_size * kPagesPerPanel);
+  return static_cast<size_t>(layers * panels * 2 * shape.kv_heads) *
+         kernels::KeyPanelBytes(DTypeOf(types), shape.head_dim);
+}
 
 int64_t QuestPages::BytesOf(int64_t pages) const {
   return pages * 2 * shape_.kv_heads * static_cast<int64_t>(SideBytes()) / kPagesPerPanel;

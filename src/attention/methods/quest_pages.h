@@ -21,6 +21,7 @@
 #include "quarry/types.h"
 
 #include "base/aligned_buffer.h"
+#include "base/checked_math.h"
 #include "kv/kv_store.h"
 #include "ops/exec_context.h"
 #include "tensor/dtype.h"
@@ -41,13 +42,16 @@ class QuestPages {
              KvPlane plane = KvPlane::kRotatedKeys);
   // Of the summaries.
   static DType DTypeOf(Types types);
+  // Bytes of the summaries of `tokens` tokens in so many layers.
+  static size_t StateBytes(const ModelShape& shape, Types types, int64_t page_size, TokenPos tokens,
+                           int64_t layers);
 
   int64_t page_size() const { return page_size_; }
   // Tokens that are summarised.
   TokenPos tokens() const { return tokens_; }
   int64_t pages() const { return PagesOf(tokens_); }
   // Pages that `tokens` tokens touch.
-  int64_t PagesOf(TokenPos tokens) const { return (tokens + page_size_ - 1) / page_size_; }
+  int64_t PagesOf(TokenPos tokens) const { return CeilDiv(tokens, page_size_); }
 
   // Summarises tokens [tokens(), end) of `layer`, which the store holds.
   void Extend(const KvStore& kv, int layer, TokenPos end, ExecContext& ctx);

@@ -1,26 +1,10 @@
 #include "attention/methods/question.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+
+#include "attention/select_top.h"
 
 namespace quarry {
-
-std::vector<int64_t> TopIndices(std::span<const float> scores, int64_t k) {
-  std::vector<int64_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  k = std::min(k, static_cast<int64_t>(order.size()));
-  const auto value = [&](int64_t i) {
-    const float s = scores[static_cast<size_t>(i)];
-    return std::isnan(s) ? -INFINITY : s;
-  };
-  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
-    return value(a) > value(b) || (value(a) == value(b) && a < b);
-  });
-  order.resize(static_cast<size_t>(k));
-  std::sort(order.begin(), order.end());
-  return order;
-}
 
 QuestionVector::QuestionVector(QuestionMode mode, int64_t n_local, int64_t repr_topk,
                                const ModelShape& shape)
@@ -89,12 +73,13 @@ void QuestionVector::Form(const Step& step, TokenPos first_query, int64_t rows,
 
   std::vector<float> cos(static_cast<size_t>(in.rope->pairs())), sin(cos.size());
   in.rope->Angles(n_local_ - 1, 1, cos.data(), sin.data());
+  std::vector<int32_t> chosen;
   for (int h = 0; h < heads_; ++h) {
     const std::span<const float> scores = {scores_.data() + static_cast<size_t>(h) * n,
                                            static_cast<size_t>(rows)};
     trace_.scores.insert(trace_.scores.end(), scores.begin(), scores.end());
     float* out = vector_.data() + h * head_dim_;
-    const std::vector<int64_t> chosen = TopIndices(scores, repr_topk_);
+    TopIndices(scores, repr_topk_, chosen);
     for (int64_t r : chosen) {
       const TokenPos t = first_query + r;
       trace_.query_tokens.push_back(t);

@@ -58,8 +58,4 @@ class QuestionVector {
   QuestionTrace trace_;
 };
 
-// The k largest of `scores`, as ascending indices; equal scores: the lower index. NaN counts as
-// lowest.
-std::vector<int64_t> TopIndices(std::span<const float> scores, int64_t k);
-
 }  // namespace quarry

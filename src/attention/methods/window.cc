@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
+#include "attention/methods/far_past.h"
 
 namespace quarry {
 namespace {
@@ -23,13 +23,10 @@ class SinksAndWindow final : public AttentionMethod {
   }
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
-    const int64_t window = shape.smallest_window();
     // Sinks at slots of the cache are seen from behind the whole of it.
     const bool slots = sinks_.keys == KvPlane::kRotatedKeys;
-    const int64_t seen = slots ? n_init_ + n_local_ : n_local_;
-    if (window == 0 || seen <= window) return {};
-    return {fmt::format("{} is {}, must be at most the model's sliding window of {} tokens",
-                        slots ? "n_init + n_local" : "n_local", seen, window)};
+    return slots ? CheckModelWindow("n_init + n_local", n_init_ + n_local_, shape)
+                 : CheckModelWindow("n_local", n_local_, shape);
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape&, DType, int) const override {

@@ -67,7 +67,7 @@ HWY_INLINE void LoadScales6(const uint8_t* header, int j, int piece, VecF& scale
   minimum = hn::ConvertTo(kF32, mn);
 }
 
-// ---- products -----------------------------------------------------------------------------------
+// Products.
 
 template <WeightType kType, int R, int C>
 HWY_INLINE void AddChunk(const uint8_t* group, const InputGroup* x, int64_t x_stride,
@@ -276,7 +276,7 @@ HWY_NOINLINE void GemvQuantOf(const GemvQuantArgs& a) {
   }
 }
 
-// ---- widening -----------------------------------------------------------------------------------
+// Widening.
 
 // Where the values of one panel go.
 struct UnpackTarget {
@@ -360,7 +360,7 @@ HWY_NOINLINE void UnpackQuantOf(const void* panel, int64_t k, const UnpackTarget
   }
 }
 
-// ---- the table's entries ------------------------------------------------------------------------
+// The table's entries.
 
 inline void GemvQuant(const GemvQuantArgs& a) {
   switch (a.type) {

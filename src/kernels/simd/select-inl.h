@@ -155,13 +155,10 @@ inline void PageBounds(const PageBoundArgs& a) {
   }
 }
 
-// ---- the k largest
-// ---------------------------------------------------------------------------
-//
-// The k-th largest score is found by bisection over the floats in their order, each step counting
-// the scores that reach the middle: at most 32 passes of compare and add over a list that stays in
-// cache, where a heap or a partition would mispredict at every element. NaN compares false and so
-// never counts.
+// top_k: the k-th largest score is found by bisection over the floats in their order, each step
+// counting the scores that reach the middle: at most 32 passes of compare and add over a list that
+// stays in cache, where a heap or a partition would mispredict at every element. NaN compares false
+// and so never counts.
 
 // Floats without NaN in ascending order as integers, and back.
 HWY_INLINE uint32_t OrderOf(float x) {

@@ -1,10 +1,8 @@
 #include "text/chat/built_in.h"
 
-#include <algorithm>
-#include <iterator>
-#include <numeric>
-
 #include <fmt/format.h>
+
+#include "base/nearest_name.h"
 
 namespace quarry {
 namespace {
@@ -82,36 +80,14 @@ constexpr BuiltInTemplate kTemplates[] = {
     {"minicpm", kMiniCpm, true},       {"llama-3-inst", kLlama3, false},
 };
 
-// Insertions, deletions and replacements between two names.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 Result<const BuiltInTemplate*> FindBuiltInTemplate(std::string_view name) {
   for (const BuiltInTemplate& t : kTemplates) {
     if (t.name == name) return &t;
   }
-  name = name.substr(0, 64);
-  const auto* nearest = std::min_element(
-      std::begin(kTemplates), std::end(kTemplates), [&](const auto& a, const auto& b) {
-        return EditDistance(a.name, name) < EditDistance(b.name, name);
-      });
-  return InvalidArgument(
-      fmt::format("conv_type \"{}\" is unknown, the nearest is {}; there are: {}", name,
-                  nearest->name, fmt::join(BuiltInTemplateNames(), ", ")));
+  return InvalidArgument(fmt::format("conv_type \"{}\" is unknown{}", name.substr(0, 64),
+                                     Suggestion(name, BuiltInTemplateNames())));
 }
 
 std::vector<std::string_view> BuiltInTemplateNames() {

@@ -5,11 +5,9 @@
 #include "text/jinja/args.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/dict.h"
-#include "text/jinja/html.h"
 #include "text/jinja/interpreter_impl.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/operators.h"
-#include "text/jinja/repr.h"
 
 namespace quarry::jinja {
 

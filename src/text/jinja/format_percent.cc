@@ -15,7 +15,6 @@
 #include "text/jinja/repr.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/str_ops.h"
-#include "text/jinja/unicode.h"
 
 namespace quarry::jinja {
 namespace {

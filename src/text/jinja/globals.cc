@@ -116,7 +116,7 @@ Value MakeRange(Runtime& rt, const Args& args) {
   return Value::Of(std::make_shared<const Range>(&rt.heap(), start, stop, step));
 }
 
-// ---- cycler, joiner ----
+// Cycler and joiner.
 
 class Cycler : public HostObject {
  public:
@@ -205,7 +205,7 @@ Value MakeJoiner(Runtime& rt, const Args& args) {
       std::shared_ptr<HostObject>(std::make_shared<Joiner>(&rt.heap(), p.Or(0, rt.Str(", ")))));
 }
 
-// ---- what transformers adds ----
+// What transformers adds.
 
 Value RaiseException(Runtime& rt, const Args& args) {
   const Params p("raise_exception", args, {"message"}, 1);

@@ -42,7 +42,8 @@ class Interpreter {
   // Counts the levels of statements and expressions being run.
   class Nest;
 
-  // ---- statements (interpreter.cc) ----
+  // Statements (interpreter.cc).
+
   Flow Exec(const Body& body, Frame& frame);
   Flow Exec(const Stmt& stmt, Frame& frame);
   void ExecOutput(const OutputStmt& node, Frame& frame);
@@ -65,12 +66,14 @@ class Interpreter {
   void Unpack(const OperandsExpr& target, const Value& value, Frame& frame, bool toplevel);
   Value Lookup(const std::string& name);
 
-  // ---- loops (loop.cc) ----
+  // Loops (loop.cc).
+
   Flow ExecFor(const ForStmt& node, Frame& frame);
   Flow RunLoop(const ForStmt& node, Frame& frame, const Value& items, LoopObject* loop);
   std::unique_ptr<Iterator> LoopItems(const ForStmt& node, Frame& frame, const Value& items);
 
-  // ---- expressions (evaluate.cc) ----
+  // Expressions (evaluate.cc).
+
   Value Eval(const Expr& expr, Frame& frame);
   Value EvalName(const NameExpr& node, Frame& frame);
   Value EvalBinary(const BinaryExpr& node, Frame& frame);

@@ -19,7 +19,7 @@
 namespace quarry::jinja {
 namespace {
 
-// ---- lists, tuples, ranges ----
+// Lists, tuples, ranges.
 
 Value SequenceCount(Runtime& rt, const Value& self, const Args& args) {
   const Params p("count", args, {"value"}, 1);
@@ -58,7 +58,7 @@ constexpr Method kListMethods[] = {
     {"copy", SequenceCopy}, {"count", SequenceCount}, {"index", SequenceIndex}};
 constexpr Method kTupleMethods[] = {{"count", SequenceCount}, {"index", SequenceIndex}};
 
-// ---- dicts ----
+// Dicts.
 
 class DictView : public HostObject {
  public:
@@ -160,7 +160,7 @@ constexpr Method kDictMethods[] = {{"copy", SequenceCopy},
                                    {"keys", DictViewMethod<DictPart::kKeys>},
                                    {"values", DictViewMethod<DictPart::kValues>}};
 
-// ---- numbers ----
+// Numbers.
 
 Value IsInteger(Runtime&, const Value& self, const Args& args) {
   const Params p("is_integer", args, {});

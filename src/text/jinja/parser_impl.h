@@ -21,7 +21,8 @@ class Parser {
   TemplateAst ParseTemplate();
 
  private:
-  // ---- tokens ----
+  // Tokens.
+
   const Token& Current() const { return tokens_[pos_]; }
   const Token& Look() const { return tokens_[pos_ + 1 < tokens_.size() ? pos_ + 1 : pos_]; }
   Token Next();
@@ -49,7 +50,8 @@ class Parser {
   void Deepen(Expr& node, const Expr* part) const;
   void Deepen(Expr& node, const CallArgs& args) const;
 
-  // ---- expressions (parse_expr.cc) ----
+  // Expressions (parse_expr.cc).
+
   ExprPtr Expression(bool with_condition = true);
   ExprPtr Conditional();
   ExprPtr Or();
@@ -83,7 +85,8 @@ class Parser {
   };
   ExprPtr Tuple(const TupleOptions& options);
 
-  // ---- statements (parser.cc) ----
+  // Statements (parser.cc).
+
   using Ends = std::initializer_list<std::string_view>;
   Body Statements(Ends ends, bool drop_end);
   Body Subparse(Ends ends);

@@ -33,7 +33,7 @@ StrPtr Operand(Runtime& rt, const Value& self, const Params& p, size_t i) {
   return self.str().markup() ? Escape(rt, p[i]) : p[i].str_ptr();
 }
 
-// ---- case and properties ----
+// Case and properties.
 
 template <CaseChange change>
 Value Cased(Runtime& rt, const Value& self, const Args& args) {
@@ -61,7 +61,7 @@ bool IsIdentifierText(Runtime& rt, const Str& s) {
   return AllChars(rt, s, IsIdentifierPart) && IsIdentifierStart(CharAt(s.view(), 0).code_point);
 }
 
-// ---- strip, pad ----
+// Strip, pad.
 
 template <Side side>
 Value StripMethod(Runtime& rt, const Value& self, const Args& args) {
@@ -90,7 +90,7 @@ Value ExpandTabsMethod(Runtime& rt, const Value& self, const Args& args) {
   return Value::Of(ExpandTabs(rt, self.str(), p.Int(0, 8)));
 }
 
-// ---- search ----
+// Search.
 
 // The part [start, end) of a string that find() and its like look at, in bytes.
 struct Window {
@@ -173,7 +173,7 @@ Value RemoveAffix(Runtime& rt, const Value& self, const Args& args) {
                           : Slice(rt, self.str(), affix.size(), text.size()));
 }
 
-// ---- cut, join, replace ----
+// Cut, join, replace.
 
 template <bool from_right>
 Value SplitMethod(Runtime& rt, const Value& self, const Args& args) {
@@ -233,7 +233,7 @@ Value ReplaceMethod(Runtime& rt, const Value& self, const Args& args) {
   return Value::Of(Replace(rt, self.str(), p.Text(0), *to, p.Int(2, -1)));
 }
 
-// ---- translate ----
+// Translate.
 
 Value MakeTrans(Runtime& rt, const Value&, const Args& args) {
   CheckPositional("maketrans", args);
@@ -304,7 +304,7 @@ Value Translate(Runtime& rt, const Value& self, const Args& args) {
   return Value::Of(out.Finish());
 }
 
-// ---- format ----
+// Format.
 
 Value FormatMethod(Runtime& rt, const Value& self, const Args& args) {
   return FormatBraces(rt, self.str(), args);
