@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,8 @@ struct MethodNeeds {
   int64_t exec_rows = 0;
   // The last token of a prompt is a call of its own.
   bool last_token_alone = false;
-  // Distances stay below the trained length however long the text is.
-  bool extends_context = false;
+  // Distances stay below this many tokens however long the text is; unset: they grow with it.
+  std::optional<int64_t> farthest = {};
   // The question should also stand before the document.
   bool question_first = false;
 };

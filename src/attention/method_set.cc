@@ -43,19 +43,22 @@ MethodSet::MethodSet(const AttentionSetup& setup, int layers)
     : name_(Describe(setup)), layers_(static_cast<size_t>(layers), 0) {
   kinds_.push_back(Make(setup.methods));
   for (const LayerRange& r : setup.layers) {
+    last_named_ = std::max(last_named_, r.last);
     for (int64_t layer = r.first; layer <= std::min<int64_t>(r.last, layers - 1); ++layer) {
       layers_[static_cast<size_t>(layer)] = kinds_.size();
     }
     kinds_.push_back(Make(r.methods));
   }
-  needs_.extends_context = true;
+  needs_.farthest = 0;
   for (const size_t kind : layers_) {
     for (const auto& method : {kinds_[kind].prefill, kinds_[kind].decode}) {
       const MethodNeeds n = method->needs();
       for (size_t p = 0; p < kKvPlanes; ++p)
         needs_.planes[p] = Union(needs_.planes[p], n.planes[p]);
       needs_.last_token_alone |= n.last_token_alone;
-      needs_.extends_context &= n.extends_context;
+      needs_.farthest = n.farthest && needs_.farthest
+                            ? std::optional(std::max(*n.farthest, *needs_.farthest))
+                            : std::nullopt;
       needs_.question_first |= n.question_first;
     }
   }
@@ -68,8 +71,13 @@ MethodSet::MethodSet(std::shared_ptr<const AttentionMethod> method, int layers)
 
 std::vector<std::string> MethodSet::Unsupported(const ModelShape& shape) const {
   std::vector<std::string> reasons;
-  for (const Methods& m : kinds_) {
-    for (const auto& method : {m.prefill, m.decode}) {
+  if (last_named_ >= shape.layers) {
+    reasons.push_back(fmt::format("layers names layer {}, must be below {}, the model's layers",
+                                  last_named_, shape.layers));
+  }
+  for (size_t kind = 0; kind < kinds_.size(); ++kind) {
+    if (std::count(layers_.begin(), layers_.end(), kind) == 0) continue;
+    for (const auto& method : {kinds_[kind].prefill, kinds_[kind].decode}) {
       for (const std::string& reason : method->Unsupported(shape)) {
         reasons.push_back(fmt::format("{}: {}", method->name(), reason));
       }

@@ -54,6 +54,7 @@ class MethodSet {
   MethodNeeds needs_;
   std::vector<Methods> kinds_;  // the general one first, then those of ranges
   std::vector<size_t> layers_;  // per layer: index into kinds_
+  int64_t last_named_ = -1;     // by a range; the model may have fewer
 };
 
 }  // namespace quarry

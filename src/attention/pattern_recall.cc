@@ -127,6 +127,7 @@ class RecallRun {
   // Adds what the queries of 64 rows, or as many as are left, give each candidate's keys.
   void Rows(int head, TokenPos first, Scratch& scratch, double* sums) const {
     const int dim = in_.shape->head_dim;
+    const int64_t window = in_.shape->window(in_.layer);
     const auto rows = static_cast<int>(std::min(kRows, n_ - first));
     const TokenPos end = first + rows;
     const auto n_panels = static_cast<int>(CeilDiv(end, kPanelTokens));
@@ -143,7 +144,7 @@ class RecallRun {
       const int64_t angle = at * in_.rope->pairs();
       in_.rope->Rotate(ctx_.kernels(), in_.q + at * in_.q_stride + head * dim, in_.cos + angle,
                        in_.sin + angle, q + r * dim);
-      lo[r] = 0;
+      lo[r] = window == 0 ? 0 : static_cast<int32_t>(std::max<TokenPos>(0, first + r + 1 - window));
       hi[r] = static_cast<int32_t>(first + r + 1);
       m[r] = -std::numeric_limits<float>::infinity();
       d[r] = 0;

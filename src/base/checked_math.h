@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace quarry {
@@ -16,6 +17,11 @@ inline std::optional<uint64_t> CheckedAdd(uint64_t a, uint64_t b) {
   uint64_t r;
   if (__builtin_add_overflow(a, b, &r)) return std::nullopt;
   return r;
+}
+
+// The largest number where the product does not fit.
+inline uint64_t SaturatingMul(uint64_t a, uint64_t b) {
+  return CheckedMul(a, b).value_or(std::numeric_limits<uint64_t>::max());
 }
 
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -49,10 +49,17 @@ constexpr uint64_t NewLoop(uint64_t ticket, uint64_t count) {
 ThreadPool::ThreadPool(int n_threads) {
   QUARRY_CHECK(n_threads >= 1, "a pool has at least the calling thread");
   threads_.reserve(static_cast<size_t>(n_threads) - 1);
-  for (int i = 1; i < n_threads; ++i) threads_.emplace_back([this, i] { WorkerLoop(i); });
+  try {
+    for (int i = 1; i < n_threads; ++i) threads_.emplace_back([this, i] { WorkerLoop(i); });
+  } catch (...) {
+    Stop();
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
   stop_.store(true);
   ticket_.store(NewLoop(ticket_.load(), 0));
   ticket_.notify_all();

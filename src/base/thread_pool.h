@@ -23,7 +23,8 @@ class ThreadPool {
   // `piece` in [0, count), `worker` in [0, size()): the caller is worker 0.
   using Body = FunctionRef<void(int64_t piece, int worker)>;
 
-  // REQUIRES: n_threads >= 1. n_threads - 1 threads are started.
+  // REQUIRES: n_threads >= 1. n_threads - 1 threads are started; throws std::system_error if one
+  // cannot be.
   explicit ThreadPool(int n_threads);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -38,6 +39,7 @@ class ThreadPool {
   void Run(int64_t count, Body body);
 
  private:
+  void Stop();
   void WorkerLoop(int worker);
   // Runs pieces until none is left to claim.
   void RunPieces(int worker);

@@ -164,7 +164,9 @@ std::vector<std::string> ContextNotes(const LatencyBenchOptions& o, const ModelI
   std::string methods;
   for (const LatencyBenchMethod& m : o.methods) {
     const MethodSet set(m.engine.attention, static_cast<int>(info.layers));
-    if (!set.needs().extends_context) methods += (methods.empty() ? "" : ", ") + m.label;
+    if (set.needs().farthest.value_or(o.lengths.back()) > info.native_context) {
+      methods += (methods.empty() ? "" : ", ") + m.label;
+    }
   }
   if (methods.empty()) return {};
   return {

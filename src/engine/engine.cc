@@ -190,6 +190,11 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::Open(EngineOptions options) 
 
   if (const Status s = LoadPatterns(options.attention); !s.ok()) return s;
   if (const Status s = CheckWeightsFit(*info, options); !s.ok()) return s;
+  if ((options.quantize || options.weight_dtype) && info->quantized_parameters > 0) {
+    info->notes.push_back(fmt::format(
+        "{} % of the weights are quantised in the file and stay as they are",
+        100 * info->quantized_parameters / std::max<int64_t>(1, info->matrix_parameters)));
+  }
   Result<std::shared_ptr<const Model>> model =
       Model::Load(options.model, options.weight_dtype, options.quantize, &impl->exec->threads());
   if (!model.ok()) return model.status();
@@ -285,14 +290,18 @@ Result<RequestId> Engine::Impl::Submit(GenerateRequest request, GenerateCallback
   if (const Status s = CheckRequest(request); !s.ok()) return s;
   const auto length = static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens;
   std::lock_guard lock(mutex_);
-  if (options.context_warning && !warned_ && length > info.native_context &&
-      !context.methods->needs().extends_context) {
+  const std::optional<int64_t> farthest = context.methods->needs().farthest;
+  if (options.context_warning && !warned_ &&
+      std::min(length, farthest.value_or(length)) > info.native_context) {
     warned_ = true;
     Log(LogLevel::kWarning,
-        fmt::format(
-            "prompt and answer may take {} tokens; the model was trained for {} and {} does "
-            "not extend it (inf-llm does)",
-            length, info.native_context, context.methods->name()));
+        farthest
+            ? fmt::format("{} sees {} tokens back; the model was trained for {} (n_local sets how "
+                          "far it sees)",
+                          context.methods->name(), *farthest, info.native_context)
+            : fmt::format("prompt and answer may take {} tokens; the model was trained for {} and "
+                          "{} does not extend it (inf-llm does)",
+                          length, info.native_context, context.methods->name()));
   }
   const RequestId id = next_id_++;
   auto task = std::make_shared<Task>(id, std::move(request), std::move(callbacks));

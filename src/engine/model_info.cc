@@ -181,8 +181,10 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
           std::min(tokens, rule.keep_first + rule.keep_last + o.chunk_size + 2 * kTokensPerBlock);
     }
     const int64_t blocks = CeilDiv(tokens, kTokensPerBlock);
-    plan.kv += static_cast<uint64_t>(blocks * kPanelsPerBlock * m.layers * m.kv_heads) *
-               layout.panel_bytes[p];
+    const auto heads = static_cast<uint64_t>(kPanelsPerBlock * m.layers * m.kv_heads);
+    const uint64_t bytes =
+        SaturatingMul(SaturatingMul(static_cast<uint64_t>(blocks), heads), layout.panel_bytes[p]);
+    plan.kv = CheckedAdd(plan.kv, bytes).value_or(bytes);
   }
   plan.state = methods.StateBytes(shape, o.kv_dtype, o.tokens);
 

@@ -43,7 +43,8 @@ Status CheckOptions(const PatternSearchOptions& o) {
                                        kLeastTokens, kMostTokens));
   }
   if (o.threads < 0 || o.threads > 1024) {
-    return InvalidArgument(fmt::format("threads is {}, must be between 1 and 1024", o.threads));
+    return InvalidArgument(
+        fmt::format("threads is {}, must be between 0 (all cores) and 1024", o.threads));
   }
   return OkStatus();
 }
@@ -52,7 +53,10 @@ Status CheckOptions(const PatternSearchOptions& o) {
 Result<PatternTable> Resume(const std::string& path, const ModelInfo& info) {
   PatternTable table;
   table.name = path;
-  if (!std::filesystem::exists(path)) return table;
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (error) return IoError(fmt::format("{}: {}", path, error.message()));
+  if (!there) return table;
   Result<PatternTable> found = ReadPatternTable(path);
   if (!found.ok()) return found.status().WithPrefix("search: cannot go on");
   const auto layers = static_cast<int64_t>(found->layers.size());
@@ -95,7 +99,8 @@ Result<std::string> NoteOf(const PatternSearchOptions& o, int64_t tokens) {
 // That a search that was begun goes on as it was; nobody knows of layers without a note.
 Status CheckNote(const std::string& output, const std::string& note) {
   const std::string path = NotePath(output);
-  if (!std::filesystem::exists(path)) return OkStatus();
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return OkStatus();
   const Result<std::string> before = ReadFile(path, kMaxNoteBytes);
   if (!before.ok()) return before.status();
   std::istringstream had_lines(*before), has_lines(note);
@@ -113,8 +118,15 @@ Status CheckNote(const std::string& output, const std::string& note) {
 // Exactly `n` tokens: the middle of a prompt that is a little too long is left out.
 Result<std::vector<TokenId>> PromptOf(const Tokenizer& tokenizer, uint64_t seed, int64_t n) {
   for (int64_t records = 16;; records *= 2) {
-    Result<std::vector<TokenId>> tokens = tokenizer.Encode(KeyValuePrompt(seed, records));
+    const std::string text = KeyValuePrompt(seed, records);
+    Result<std::vector<TokenId>> tokens = tokenizer.Encode(text);
     if (!tokens.ok()) return tokens.status();
+    // Random keys take a token for every few bytes.
+    constexpr size_t kMostBytesPerToken = 256;
+    if (text.size() > kMostBytesPerToken * static_cast<size_t>(n)) {
+      return Unsupported(fmt::format("{} bytes of random keys make {} tokens, must make {}",
+                                     text.size(), tokens->size(), n));
+    }
     const auto size = static_cast<int64_t>(tokens->size());
     if (size < n) continue;
     tokens->erase(tokens->begin() + n / 2, tokens->begin() + n / 2 + (size - n));

@@ -50,8 +50,8 @@ void Task::Step(const TaskContext& context) {
 Status Task::Start(const TaskContext& c) {
   // Frequencies that depend on the length follow the largest distance that a query may see.
   int64_t total = prompt_size() + request_.max_new_tokens;
-  if (c.methods->needs().extends_context) {
-    total = std::min(total, c.model->config().max_position_embeddings);
+  if (const auto farthest = c.methods->needs().farthest) {
+    total = std::min(total, std::max(*farthest, c.model->config().max_position_embeddings));
   }
   sequence_ = std::make_unique<Sequence>(
       c.model->shape(), MakeRope(c.rope, c.model->shape().head_dim, total), c.methods,

@@ -156,7 +156,8 @@ std::string FormatPatternTable(const PatternTable& table) {
     for (const auto& [head, p] : layer) {
       nlohmann::ordered_json entry = {HeadPatternTypeName(p.type), p.first, p.second};
       if (p.score_is_count) {
-        entry.push_back(static_cast<int64_t>(p.score));
+        constexpr double kMost = 0x1p62;  // a file may say anything
+        entry.push_back(static_cast<int64_t>(std::clamp(p.score, -kMost, kMost)));
       } else {
         entry.push_back(p.score);
       }

@@ -90,21 +90,30 @@ class MetadataReader {
   Status status_;
 };
 
+// Of a pair's angle in radians a token, and of what its length is multiplied with.
+constexpr double kMostRope = 1e6;
+
 void ReadRope(MetadataReader& in, QkvInfo& info) {
+  const auto most = static_cast<size_t>(info.head_dim / 2);
   std::string_view rest = in.Text("rope_frequencies");
-  while (!rest.empty() && in.status().ok()) {
+  while (!rest.empty() && info.rope.size() <= most && in.status().ok()) {
     const size_t end = std::min(rest.find(' '), rest.size());
-    info.rope.push_back(in.Real("rope_frequencies", rest.substr(0, end)));
+    const double frequency = in.Real("rope_frequencies", rest.substr(0, end));
+    if (!(frequency >= 0 && frequency <= kMostRope)) {
+      in.Fail(
+          fmt::format("rope_frequencies has {}, must be between 0 and {}", frequency, kMostRope));
+    }
+    info.rope.push_back(frequency);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  const auto most = static_cast<size_t>(info.head_dim / 2);
   if (info.rope.empty() || info.rope.size() > most) {
     in.Fail(fmt::format("rope_frequencies has {} numbers, must have between 1 and {}",
                         info.rope.size(), most));
   }
   info.rope_magnitude = in.Real("rope_magnitude", in.Text("rope_magnitude"));
-  if (info.rope_magnitude <= 0) {
-    in.Fail(fmt::format("rope_magnitude is {}, must be above 0", info.rope_magnitude));
+  if (!(info.rope_magnitude > 0 && info.rope_magnitude <= kMostRope)) {
+    in.Fail(fmt::format("rope_magnitude is {}, must be above 0 and at most {}", info.rope_magnitude,
+                        kMostRope));
   }
 }
 

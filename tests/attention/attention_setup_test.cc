@@ -52,7 +52,6 @@ TEST(AttentionSetup, QuestOnlyDecodes) {
   EXPECT_TRUE(Validate(AttentionSetup{TovaConfig{}, TovaConfig{}}).ok());
 }
 
-// Keys and values that one of the methods drops stay if another reads them.
 // Not the automatic mode instead, without a word.
 TEST(MethodSet, RefusesAPatternFileThatNobodyRead) {
   MInferenceConfig config;
@@ -63,17 +62,34 @@ TEST(MethodSet, RefusesAPatternFileThatNobodyRead) {
   EXPECT_THAT(reasons[0], HasSubstr("pattern_file heads.json was not read"));
 }
 
+// Nor are layers that the model does not have passed over; methods that no layer uses may need
+// what they like.
+TEST(MethodSet, RefusesLayersThatTheModelDoesNotHave) {
+  AttentionSetup setup = DenseConfig{};
+  setup.layers.push_back({1, 7, PhaseMethods(kWindow)});
+  const std::vector<std::string> reasons = MethodSet(setup, 4).Unsupported({4, 2, 1, 32});
+  EXPECT_THAT(reasons,
+              testing::ElementsAre("layers names layer 7, must be below 4, the model's layers"));
+  setup = QuestConfig{.dense_layers = 4};
+  EXPECT_THAT(
+      MethodSet(setup, 4).Unsupported({4, 2, 1, 32}),
+      testing::ElementsAre("quest: dense_layers is 4, must be below 4, the model's layers"));
+  setup.layers.push_back({0, 3, PhaseMethods(DenseConfig{})});
+  EXPECT_THAT(MethodSet(setup, 4).Unsupported({4, 2, 1, 32}), testing::IsEmpty());
+}
+
+// Keys and values that one of the methods drops stay if another reads them.
 TEST(MethodSet, KeepsWhatAnyMethodReads) {
   const MethodNeeds window = MethodSet(kWindow, 2).needs();
   const auto values = static_cast<size_t>(KvPlane::kValues);
   const auto raw = static_cast<size_t>(KvPlane::kRawKeys);
   EXPECT_NE(window.planes[values].keep_last, PlaneRule::kAll);
-  EXPECT_TRUE(window.extends_context);
+  EXPECT_TRUE(window.farthest.has_value());
 
   const MethodNeeds both = MethodSet(AttentionSetup{kWindow, DenseConfig{}}, 2).needs();
   EXPECT_EQ(both.planes[values].keep_last, PlaneRule::kAll);
   EXPECT_EQ(both.planes[raw].stored, window.planes[raw].stored);
-  EXPECT_FALSE(both.extends_context);
+  EXPECT_FALSE(both.farthest.has_value());
 
   AttentionSetup by_layer = kWindow;
   by_layer.layers.push_back({1, 1, PhaseMethods(DenseConfig{})});

@@ -87,12 +87,28 @@ TEST_P(InfQuestPropertyTest, SelectionsAreAscendingPagesOfThePast) {
         covered += s.heads.size();
         TokenPos last = 0;
         int64_t retrieved = 0;
+        std::vector<bool> seen(static_cast<size_t>(far), false);
         for (const TokenRange& span : plan.spans(s)) {
           ASSERT_GE(span.begin, last);
           ASSERT_LE(span.end, far);
           last = span.end;
           retrieved += span.size();
+          std::fill(seen.begin() + span.begin, seen.begin() + span.end, true);
         }
+        // Sinks and what is in no page yet are always there, and of the pages as many as fit.
+        const int64_t size = c.config.page_size;
+        int64_t pages = 0, kept = 0;
+        for (TokenPos p = 0; p < far; p += size) {
+          const auto begin = seen.begin() + p, end = seen.begin() + std::min(far, p + size);
+          ASSERT_EQ(std::count(begin, end, true) % (end - begin), 0) << "part of a page";
+          if (p < c.config.n_init || p + size > far) {
+            ASSERT_TRUE(*begin) << "token " << p << " of " << far;
+            continue;
+          }
+          ++pages;
+          kept += *begin ? 1 : 0;
+        }
+        ASSERT_EQ(kept, std::min(pages, c.config.answer_budget / size));
         // Sinks and the unfinished page come on top of the budget.
         ASSERT_LE(retrieved, c.config.answer_budget + c.config.n_init + 2 * c.config.page_size);
       }

@@ -19,7 +19,7 @@ TEST(Registry, MakesEveryMethodByItsName) {
     AttentionConfig c = *config;
     const auto method = MakeMethod(c);
     EXPECT_EQ(method->name(), name);
-    EXPECT_THAT(method->Unsupported({1, 4, 2, 64}), testing::IsEmpty());
+    EXPECT_THAT(method->Unsupported({3, 4, 2, 64}), testing::IsEmpty());
   }
 }
 
@@ -27,7 +27,7 @@ TEST(Registry, NeedsSayWhatIsKept) {
   const auto dense = MakeMethod(DenseConfig{})->needs();
   EXPECT_FALSE(dense.planes[0].stored);
   EXPECT_EQ(dense.planes[1].keep_last, PlaneRule::kAll);
-  EXPECT_FALSE(dense.extends_context);
+  EXPECT_FALSE(dense.farthest.has_value());
   InfLlmConfig c;
   c.n_local = 100;
   c.exc_block_size = 10;
@@ -36,7 +36,7 @@ TEST(Registry, NeedsSayWhatIsKept) {
   EXPECT_EQ(inf_llm.planes[1].keep_last, 100);
   EXPECT_EQ(inf_llm.exec_rows, 10);
   EXPECT_TRUE(inf_llm.last_token_alone);
-  EXPECT_TRUE(inf_llm.extends_context);
+  EXPECT_EQ(inf_llm.farthest, 100);
   EXPECT_FALSE(inf_llm.question_first);
   EXPECT_TRUE(MakeMethod(QLlmConfig{})->needs().question_first);
 }

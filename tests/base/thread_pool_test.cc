@@ -2,11 +2,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace quarry {
 namespace {
@@ -24,6 +27,21 @@ TEST(ThreadPool, RunsEveryPieceOnce) {
       for (auto& h : hits) EXPECT_EQ(h.load(), 1);
     }
   }
+}
+
+// The threads that were started are joined again.
+TEST(ThreadPoolDeathTest, ThrowsIfAThreadCannotBeStarted) {
+  const auto start = [] {
+    const rlimit limit = {512 << 20, 512 << 20};  // room for the stacks of some dozen threads
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
+    try {
+      ThreadPool pool(1000);
+    } catch (const std::system_error&) {
+      std::exit(7);
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(start(), testing::ExitedWithCode(7), "");
 }
 
 // Thousands of short loops in a row, with pauses that let workers fall asleep in between.

@@ -66,8 +66,9 @@ std::vector<double> Mean(const std::vector<std::vector<double>>& rows, int64_t b
 Visible DenseVisible(const HeadRows& h) {
   Visible v = None(h);
   for (int64_t i = 0; i < Rows(h); ++i) {
-    for (int64_t j = 0; j <= h.begin + i; ++j)
+    for (int64_t j = h.FirstKey(h.begin + i); j <= h.begin + i; ++j) {
       v[static_cast<size_t>(i)][static_cast<size_t>(j)] = 1;
+    }
   }
   return v;
 }
@@ -75,7 +76,7 @@ Visible DenseVisible(const HeadRows& h) {
 Visible AShapeVisible(const HeadRows& h, int64_t n_init, int64_t n_local) {
   Visible v = None(h);
   for (int64_t i = 0; i < Rows(h); ++i) {
-    for (int64_t j = 0; j <= h.begin + i; ++j) {
+    for (int64_t j = h.FirstKey(h.begin + i); j <= h.begin + i; ++j) {
       v[static_cast<size_t>(i)][static_cast<size_t>(j)] =
           h.begin + i - j < n_local || j < n_init ? 1 : 0;
     }
@@ -87,14 +88,15 @@ Mass LineMass(const HeadRows& h, int64_t rows) {
   Mass m = {std::vector<double>(h.k.size(), 0.0), std::vector<double>(h.k.size(), 0.0)};
   const double scale = 1 / std::sqrt(static_cast<double>(h.k[0].size()));
   for (int64_t i = Rows(h) - rows; i < Rows(h); ++i) {
+    const int64_t first = h.FirstKey(h.begin + i);
     std::vector<double> s;
-    for (int64_t j = 0; j <= h.begin + i; ++j) {
+    for (int64_t j = first; j <= h.begin + i; ++j) {
       s.push_back(scale * Dot(h.q[static_cast<size_t>(i)], h.k[static_cast<size_t>(j)]));
     }
     s = Softmax(s);
-    for (int64_t j = 0; j <= h.begin + i; ++j) {
-      m.column[static_cast<size_t>(j)] += s[static_cast<size_t>(j)];
-      m.distance[static_cast<size_t>(h.begin + i - j)] += s[static_cast<size_t>(j)];
+    for (int64_t j = first; j <= h.begin + i; ++j) {
+      m.column[static_cast<size_t>(j)] += s[static_cast<size_t>(j - first)];
+      m.distance[static_cast<size_t>(h.begin + i - j)] += s[static_cast<size_t>(j - first)];
     }
   }
   return m;
@@ -130,7 +132,8 @@ VerticalSlash SelectVerticalSlash(const HeadRows& h, int64_t vertical_size, int6
     }
     for (int64_t i = row; i < std::min(row + 64, Rows(h)); ++i) {
       for (int64_t t : keys) {
-        if (t <= h.begin + i) r.visible[static_cast<size_t>(i)][static_cast<size_t>(t)] = 1;
+        if (t > h.begin + i || t < h.FirstKey(h.begin + i)) continue;
+        r.visible[static_cast<size_t>(i)][static_cast<size_t>(t)] = 1;
       }
     }
   }
@@ -143,13 +146,16 @@ Visible BlockSparseVisible(const HeadRows& h, int64_t top_k) {
     const int64_t first = std::max(h.begin, block * 64);
     const int64_t last = std::min(N(h), (block + 1) * 64);
     const auto q = Mean(h.q, first - h.begin, last - h.begin, 64);
+    const int64_t oldest = h.FirstKey(first) / 64;
     std::vector<double> score;
-    for (int64_t c = 0; c <= block; ++c) {
+    for (int64_t c = oldest; c <= block; ++c) {
       score.push_back(Dot(q, Mean(h.k, c * 64, std::min(N(h), (c + 1) * 64), 64)));
     }
-    for (int64_t c : Largest(score, top_k)) {
+    if (h.window > 0) score.back() = kInf;
+    for (int64_t i : Largest(score, top_k)) {
+      const int64_t c = oldest + i;
       for (int64_t p = first; p < last; ++p) {
-        for (int64_t t = c * 64; t < std::min(p + 1, (c + 1) * 64); ++t) {
+        for (int64_t t = std::max(c * 64, h.FirstKey(p)); t < std::min(p + 1, (c + 1) * 64); ++t) {
           v[static_cast<size_t>(p - h.begin)][static_cast<size_t>(t)] = 1;
         }
       }
@@ -165,7 +171,8 @@ Flex SelectFlex(const HeadRows& h, const FlexOptions& o) {
   for (double& x : m.column) x /= static_cast<double>(b);
   for (double& x : m.distance) x /= static_cast<double>(b);
 
-  std::vector<double> a_hat(static_cast<size_t>(blocks), 0.0), slash = a_hat, a_bar = a_hat;
+  const auto oldest = [&](int64_t row) { return h.FirstKey(std::max(h.begin, row)) / b; };
+  std::vector<double> a_hat(static_cast<size_t>(blocks), 0.0), slash = a_hat, a_bar;
   std::vector<std::vector<double>> k_bar;
   for (int64_t t = 0; t < n; ++t) {
     a_hat[static_cast<size_t>(t / b)] += m.column[static_cast<size_t>(t)];
@@ -175,13 +182,14 @@ Flex SelectFlex(const HeadRows& h, const FlexOptions& o) {
   for (int64_t c = 0; c < blocks; ++c) {
     const int64_t end = std::min(n, (c + 1) * b);
     k_bar.push_back(Mean(h.k, c * b, end, static_cast<double>(end - c * b)));
-    a_bar[static_cast<size_t>(c)] = scale * Dot(q_bar, k_bar.back());
+    if (c >= oldest(n - b)) a_bar.push_back(scale * Dot(q_bar, k_bar.back()));
   }
   a_bar = Softmax(a_bar);
   double js = 0;
   for (size_t c = 0; c < a_bar.size(); ++c) {
-    const double mid = (a_bar[c] + a_hat[c]) / 2;
-    js += a_bar[c] * std::log(a_bar[c] / mid) / 2 + a_hat[c] * std::log(a_hat[c] / mid) / 2;
+    const double p = a_bar[c], q = a_hat[c + static_cast<size_t>(oldest(n - b))];
+    const double mid = (p + q) / 2;
+    js += p * std::log(p / mid) / 2 + q * std::log(q / mid) / 2;
   }
   Flex flex;
   flex.query_aware = std::sqrt(js) < o.tau;
@@ -208,7 +216,7 @@ Flex SelectFlex(const HeadRows& h, const FlexOptions& o) {
       const int64_t begin = std::max(h.begin, row * b), end = std::min(n, (row + 1) * b);
       const auto q = Mean(h.q, begin - h.begin, end - h.begin, static_cast<double>(end - begin));
       std::vector<double> s;
-      for (int64_t c = 0; c <= row; ++c) {
+      for (int64_t c = oldest(row * b); c <= row; ++c) {
         s.push_back(scale * Dot(q, k_bar[static_cast<size_t>(c)]));
         place.emplace_back(row, c);
       }
@@ -221,7 +229,7 @@ Flex SelectFlex(const HeadRows& h, const FlexOptions& o) {
   flex.visible = None(h);
   for (int64_t i = 0; i < Rows(h); ++i) {
     const int64_t p = h.begin + i;
-    for (int64_t t = 0; t <= p; ++t) {
+    for (int64_t t = h.FirstKey(p); t <= p; ++t) {
       if (chosen.count({p / b, t / b}) != 0) {
         flex.visible[static_cast<size_t>(i)][static_cast<size_t>(t)] = 1;
       }

@@ -15,6 +15,11 @@ using Visible = std::vector<std::vector<uint8_t>>;
 struct HeadRows {
   std::vector<std::vector<double>> q, k;
   int64_t begin = 0;
+  int64_t window = 0;  // keys that a query sees, itself included; 0: all
+
+  int64_t FirstKey(int64_t position) const {
+    return window == 0 || position < window ? 0 : position - window + 1;
+  }
 };
 
 Visible DenseVisible(const HeadRows& h);

@@ -100,6 +100,7 @@ class FlexPrefill final : public AttentionMethod {
                          {.call = {in.call_begin, in.call_end},
                           .rows = b,
                           .head_dim = dim,
+                          .window = in.shape->window(in.layer),
                           .mass = &mass[static_cast<size_t>(h)],
                           .query_mean = mean.data(),
                           .key_means = key_means.data() + h / in.shape->group() * key_blocks * dim,

@@ -52,6 +52,11 @@ class Selector {
 
  private:
   int64_t row_blocks() const { return blocks_ - first_row_; }
+  // The block of the oldest key that the query at `position` sees.
+  int64_t OldestBlock(TokenPos position) const {
+    if (in_.window == 0) return 0;
+    return std::max<TokenPos>(0, position - in_.window + 1) / b_;
+  }
 
   void Distributions() {
     const auto m = static_cast<size_t>(blocks_);
@@ -68,16 +73,19 @@ class Selector {
       head_.a_hat[static_cast<size_t>(t / b_)] += vert_[i];
       head_.slash[static_cast<size_t>(t < in_last ? 0 : 1 + (t - in_last) / b_)] += dist_[i];
     }
-    head_.a_bar.resize(m);
-    kernels_.dot_rows(DType::kF32, in_.key_means, blocks_, in_.head_dim, in_.query_mean,
-                      head_.a_bar.data());
-    for (float& x : head_.a_bar) x *= scale_;
-    Softmax(head_.a_bar);
+    head_.a_bar.assign(m, 0.0f);
+    const int64_t oldest = OldestBlock(in_.call.end - in_.rows);
+    const std::span<float> seen = std::span(head_.a_bar).subspan(static_cast<size_t>(oldest));
+    kernels_.dot_rows(DType::kF32, in_.key_means + oldest * in_.head_dim, blocks_ - oldest,
+                      in_.head_dim, in_.query_mean, seen.data());
+    for (float& x : seen) x *= scale_;
+    Softmax(seen);
   }
 
   double RootJs() const {
     double sum = 0;
-    for (size_t c = 0; c < head_.a_bar.size(); ++c) {
+    for (auto c = static_cast<size_t>(OldestBlock(in_.call.end - in_.rows)); c < head_.a_bar.size();
+         ++c) {
       const double p = head_.a_bar[c];
       const double q = head_.a_hat[c];
       const double m = (p + q) / 2;
@@ -127,16 +135,22 @@ class Selector {
     offsets_ = Top(head_.slash, head_.n_s);
   }
 
-  // Rows of the pooled map, one after the other: row block i has entries for key blocks 0 .. i.
+  // The first key block that a row block sees.
+  int64_t OldestOfRow(int64_t row) const { return OldestBlock(std::max(in_.call.begin, row * b_)); }
+
+  // Rows of the pooled map, one after the other: row block i has entries for the key blocks up to i
+  // that it sees.
   void TakeByQuery() {
     row_begin_.assign(1, 0);
     std::vector<float> map;
     for (int64_t row = first_row_; row < blocks_; ++row) {
-      const auto n = static_cast<size_t>(row + 1);
+      const int64_t oldest = OldestOfRow(row);
+      const auto n = static_cast<size_t>(row + 1 - oldest);
       map.resize(map.size() + n);
       const std::span<float> scores = std::span(map).last(n);
-      kernels_.dot_rows(DType::kF32, in_.key_means, row + 1, in_.head_dim,
-                        in_.block_queries + (row - first_row_) * in_.head_dim, scores.data());
+      kernels_.dot_rows(DType::kF32, in_.key_means + oldest * in_.head_dim, row + 1 - oldest,
+                        in_.head_dim, in_.block_queries + (row - first_row_) * in_.head_dim,
+                        scores.data());
       for (float& x : scores) x *= scale_;
       Softmax(scores);
       row_begin_.push_back(map.size());
@@ -167,9 +181,10 @@ class Selector {
         if (s <= row) taken[static_cast<size_t>(row - s)] = 1;
       }
       const auto i = static_cast<size_t>(row - first_row_);
+      const auto oldest = static_cast<size_t>(OldestOfRow(row));
       for (; next < by_query_.size() && static_cast<size_t>(by_query_[next]) < row_begin_[i + 1];
            ++next) {
-        taken[static_cast<size_t>(by_query_[next]) - row_begin_[i]] = 1;
+        taken[oldest + static_cast<size_t>(by_query_[next]) - row_begin_[i]] = 1;
       }
       for (int64_t c = 0; c <= row; ++c) {
         if (taken[static_cast<size_t>(c)] != 0) head_.blocks.push_back(static_cast<int32_t>(c));

@@ -24,6 +24,7 @@ struct FlexInput {
   TokenRange call;   // its rows are selected for; keys are [0, call.end)
   int64_t rows = 0;  // representative queries: the call's last ones
   int head_dim = 0;
+  int64_t window = 0;                    // the layer's sliding window; 0: none
   const LineMass* mass = nullptr;        // of the representative queries
   const float* query_mean = nullptr;     // [dim], of the representative queries
   const float* key_means = nullptr;      // [M][dim]

@@ -31,7 +31,7 @@ class InfLlm final : public AttentionMethod {
     return {.planes = {PlaneRule::All(), PlaneRule{true, 0, config_.n_local}, PlaneRule::All()},
             .exec_rows = config_.exc_block_size,
             .last_token_alone = true,
-            .extends_context = true,
+            .farthest = config_.n_local,
             .question_first = question_.has_value()};
   }
 

@@ -44,7 +44,7 @@ class InfQuest final : public AttentionMethod {
     return {.planes = {PlaneRule::All(), PlaneRule{true, 0, config_.n_local}, PlaneRule::All()},
             .exec_rows = config_.exc_block_size,
             .last_token_alone = true,
-            .extends_context = true};
+            .farthest = config_.n_local};
   }
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
@@ -81,8 +81,8 @@ class InfQuest final : public AttentionMethod {
     const int64_t first = std::min(pages, CeilDiv(config_.n_init, config_.page_size));
     const int64_t budget = BudgetOf(in) / config_.page_size;
     const bool all = pages - first <= budget;
-    const TokenRange kept[] = {{0, std::min(config_.n_init, first * config_.page_size)},
-                               {pages * config_.page_size, far}};
+    // Sinks to the end of the page that the last of them is in, and the unfinished page.
+    const TokenRange kept[] = {{0, first * config_.page_size}, {pages * config_.page_size, far}};
     if (!all) Select(in, first, pages - first, budget, kept, state, ctx);
 
     const int units = all ? 1 : static_cast<int>(state.selected.size());
@@ -111,11 +111,13 @@ class InfQuest final : public AttentionMethod {
   }
 
  private:
-  // Tokens retrieved: a prompt's own question is answered like the answer's tokens.
+  // Tokens retrieved: a prompt's own question, and its last token, are answered like the answer's
+  // tokens.
   int64_t BudgetOf(const PlanInput& in) const {
     const bool asks = in.hints.question.begin < in.first + in.n_rows &&
                       in.hints.question.end > in.first && !in.hints.question.empty();
-    return in.n_rows == 1 || asks ? config_.answer_budget : config_.read_budget;
+    const bool last = in.n_rows == 1 && in.first + 1 >= in.hints.prompt_end;
+    return in.phase == Phase::kDecode || last || asks ? config_.answer_budget : config_.read_budget;
   }
 
   // Of pages [first, first + n) the k best, or as many more as target_coverage asks for; `kept` is

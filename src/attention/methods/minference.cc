@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -69,7 +70,9 @@ class MInference final : public AttentionMethod {
     auto& state = static_cast<MInferenceState&>(base);
     if (in.first == in.call_begin) {
       state.heads.clear();
-      if (IsSparse(in)) state.heads = Select(in, state.observer != nullptr, ctx);
+      if (in.phase == Phase::kPrefill && in.layer >= config_.starting_layer) {
+        state.heads = Select(in, state.observer != nullptr, ctx);
+      }
       if (state.observer != nullptr && !state.heads.empty()) {
         state.observer->OnSelection(in, state.heads);
       }
@@ -82,12 +85,6 @@ class MInference final : public AttentionMethod {
   }
 
  private:
-  // A call of no more rows than estimate would cost as much to estimate as to attend.
-  bool IsSparse(const PlanInput& in) const {
-    return in.phase == Phase::kPrefill && in.layer >= config_.starting_layer &&
-           in.call_end - in.call_begin > kEstimateRows;
-  }
-
   // Unset: sizes by coverage.
   std::optional<HeadPattern> PatternOf(int layer, int head) const {
     if (config_.patterns == nullptr) return std::nullopt;
@@ -104,13 +101,23 @@ class MInference final : public AttentionMethod {
     return pattern;
   }
 
+  // Blocks that a row block has to choose from, at most.
+  static int64_t MostBlocks(const PlanInput& in) {
+    const int64_t window = in.shape->window(in.layer);
+    const int64_t all = CeilDiv(in.call_end, kSlashBlock);
+    return window == 0 ? all : std::min(all, 1 + CeilDiv(window, kSlashBlock));
+  }
+
   // Selections of all heads; empty if all are dense.
   std::vector<HeadSelection> Select(const PlanInput& in, bool keep_mass, ExecContext& ctx) const {
     std::vector<HeadSelection> heads(static_cast<size_t>(in.shape->heads));
+    // A call of no more rows than estimate would cost as much to estimate as to attend.
+    const bool estimates = in.call_end - in.call_begin > kEstimateRows;
     std::vector<int> lines, blocks;
     for (int h = 0; h < in.shape->heads; ++h) {
       const std::optional<HeadPattern> p = PatternOf(in.layer, h);
       HeadSelection& head = heads[static_cast<size_t>(h)];
+      if (!estimates && !(p && p->type == HeadPatternType::kAShape)) continue;
       if (!p) {
         lines.push_back(h);
         head.kind = Kind::kVerticalSlash;
@@ -125,7 +132,7 @@ class MInference final : public AttentionMethod {
           }
           break;
         case HeadPatternType::kBlockSparse:
-          if (config_.top_k < CeilDiv(in.call_end, kSlashBlock)) blocks.push_back(h);
+          if (config_.top_k < MostBlocks(in)) blocks.push_back(h);
           break;
         case HeadPatternType::kVerticalSlash: {
           const LineCounts n = ClampLineCounts(p->first, p->second, in.call_end);
@@ -227,6 +234,8 @@ std::vector<HeadSelection> SelectBlocks(const PlanInput& in, int64_t top_k,
   const std::vector<float> queries = SumQueryBlocks(in, origin, kSlashBlock, ctx);
   const int64_t key_blocks = CeilDiv(in.call_end, kSlashBlock);
   const int64_t row_blocks = CeilDiv(in.call_end - origin, kSlashBlock);
+  const int64_t window = in.shape->window(in.layer);
+  constexpr float kForced = std::numeric_limits<float>::infinity();
   std::vector<HeadSelection> selections(heads.size());
   ctx.threads().Run(static_cast<int64_t>(heads.size()), [&](int64_t i, int) {
     const int h = heads[static_cast<size_t>(i)];
@@ -236,12 +245,17 @@ std::vector<HeadSelection> SelectBlocks(const PlanInput& in, int64_t top_k,
     std::vector<float> scores(static_cast<size_t>(key_blocks));
     std::vector<int32_t> top;
     for (int64_t row = 0; row < row_blocks; ++row) {
-      const int64_t candidates = origin / kSlashBlock + row + 1;
+      const int64_t own = origin / kSlashBlock + row;
+      // Of a sliding window only the row's own block is seen by all of its rows: it is taken first.
+      const int64_t oldest =
+          window == 0 ? 0 : std::max<int64_t>(0, own * kSlashBlock - window + 1) / kSlashBlock;
+      const int64_t candidates = own + 1 - oldest;
       ctx.kernels().dot_rows(
-          DType::kF32, keys.data() + int64_t{h / in.shape->group()} * key_blocks * dim, candidates,
-          dim, queries.data() + (h * row_blocks + row) * dim, scores.data());
+          DType::kF32, keys.data() + (int64_t{h / in.shape->group()} * key_blocks + oldest) * dim,
+          candidates, dim, queries.data() + (h * row_blocks + row) * dim, scores.data());
+      if (window > 0) scores[static_cast<size_t>(candidates - 1)] = kForced;
       TopIndices(std::span(scores).first(static_cast<size_t>(candidates)), top_k, top);
-      s.blocks.insert(s.blocks.end(), top.begin(), top.end());
+      for (int32_t block : top) s.blocks.push_back(static_cast<int32_t>(oldest) + block);
       s.block_ptr.push_back(s.blocks.size());
     }
   });

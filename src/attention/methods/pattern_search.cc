@@ -35,6 +35,9 @@ std::vector<float> Attend(const AttentionMethod& method, const PlanInput& whole,
     in.n_rows = static_cast<int>(std::min(at_once, rows - row));
     plan.Clear();
     method.Plan(in, *state, ctx, plan);
+    if (const int64_t window = in.shape->window(in.layer); window > 0) {
+      plan.LimitToWindow(in.first, window);
+    }
     executor.Execute(plan,
                      {.layer = in.layer,
                       .shape = in.shape,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "attention/methods/adaptive_budget.h"
 #include "attention/methods/dense.h"
 #include "attention/methods/page_selector.h"
@@ -58,6 +60,12 @@ class Quest final : public AttentionMethod {
 
   MethodNeeds needs() const override {
     return {.planes = {PlaneRule::None(), PlaneRule::All(), PlaneRule::All()}};
+  }
+
+  std::vector<std::string> Unsupported(const ModelShape& shape) const override {
+    if (config_.dense_layers < shape.layers) return {};
+    return {fmt::format("dense_layers is {}, must be below {}, the model's layers",
+                        config_.dense_layers, shape.layers)};
   }
 
   std::unique_ptr<MethodState> NewState(const ModelShape& shape, DType dtype,

@@ -19,7 +19,7 @@ class SinksAndWindow final : public AttentionMethod {
     return {.planes = {raw_sinks ? PlaneRule{true, n_init_, 0} : PlaneRule::None(),
                        PlaneRule{true, raw_sinks ? 0 : n_init_, n_local_},
                        PlaneRule{true, n_init_, n_local_}},
-            .extends_context = true};
+            .farthest = raw_sinks ? n_local_ : n_init_ + n_local_};
   }
 
   std::vector<std::string> Unsupported(const ModelShape& shape) const override {
