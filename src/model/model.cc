@@ -107,6 +107,167 @@ Status Model::Forward(std::span<const Part> parts, ExecContext& ctx, Phase phase
   return Run(parts, ctx, {.phase = phase});
 }
 
+// One run over the layers, with its buffers in the context's scratch memory: in the caller's scope.
+class Model::Pass {
+ public:
+  // REQUIRES: every part's sequence has begun.
+  Pass(const Model& model, std::span<const Part> parts, int64_t rows, ExecContext& ctx)
+      : config_(model.config_),
+        parts_(parts),
+        ctx_(ctx),
+        n_(rows),
+        pieces_(CeilDiv(rows, kProductRows)),
+        hidden_(config_.hidden_size),
+        q_width_(config_.n_heads * config_.head_dim),
+        kv_width_(config_.n_kv_heads * config_.head_dim),
+        half_(parts[0].sequence->rope().pairs()) {
+    const LayerWeights& first = model.weights_.layers[0];
+    // Attention sees all rows together; the products around it take them in pieces of a like size.
+    const int64_t piece_rows = CeilDiv(n_, pieces_);
+    qkv_stride_ = OutputColumns(first.qkv, Epilogue::kStore);
+    act_stride_ = OutputColumns(first.gate_up, Epilogue::kSiluMul);
+    x_ = Take(n_, hidden_);
+    qkv_ = Take(n_, qkv_stride_);
+    attended_ = Take(n_, q_width_);
+    cos_ = Take(n_, half_);
+    sin_ = Take(n_, half_);
+    normed_ = Take(piece_rows, hidden_);
+    act_ = Take(piece_rows, act_stride_);
+    added_ = Take(piece_rows, OutputColumns(first.o, Epilogue::kStore));
+
+    ForParts([&](const Part& part, int64_t row, int64_t own) {
+      model.Embed(part.tokens, ctx_, x_ + row * hidden_);
+      part.sequence->rope().Angles(part.sequence->size(), own, cos_ + row * half_,
+                                   sin_ + row * half_);
+    });
+  }
+
+  // The residual stream, [rows][hidden].
+  const float* x() const { return x_; }
+
+  void Layer(int index, const LayerWeights& layer, Observer* observer) {
+    ForPieces([&](int64_t row, int64_t rows) {
+      Norm(ctx_, x_ + row * hidden_, layer.input_norm, config_.rms_norm_eps, rows, normed_);
+      MatMul(layer.qkv, normed_, hidden_, rows, Epilogue::kStore, qkv_ + row * qkv_stride_,
+             qkv_stride_, ctx_);
+    });
+    NormHeads(ctx_, layer.q_norm, config_.rms_norm_eps, config_.n_heads, n_, qkv_stride_, qkv_);
+    NormHeads(ctx_, layer.k_norm, config_.rms_norm_eps, config_.n_kv_heads, n_, qkv_stride_,
+              qkv_ + q_width_);
+    if (observer != nullptr) {
+      observer->OnQkv({.layer = index,
+                       .first = parts_[0].sequence->size(),
+                       .n = n_,
+                       .q = qkv_,
+                       .k = qkv_ + q_width_,
+                       .v = qkv_ + q_width_ + kv_width_,
+                       .stride = qkv_stride_});
+    }
+    Attend(index);
+    ForPieces([&](int64_t row, int64_t rows) {
+      float* residual = x_ + row * hidden_;
+      AddProduct(layer.o, attended_ + row * q_width_, q_width_, layer.attention_norm, rows,
+                 residual);
+      Norm(ctx_, residual, layer.mlp_input_norm, config_.rms_norm_eps, rows, normed_);
+      MatMul(layer.gate_up, normed_, hidden_, rows, Epilogue::kSiluMul, act_, act_stride_, ctx_);
+      AddProduct(layer.down, act_, act_stride_, layer.mlp_norm, rows, residual);
+    });
+  }
+
+  // The last rows of the parts that want logits, one after the other, in `to`; returns where those
+  // logits belong.
+  std::vector<std::span<float>> LastRows(float* to) const {
+    std::vector<std::span<float>> logits;
+    ForParts([&](const Part& part, int64_t row, int64_t own) {
+      if (part.logits.empty()) return;
+      std::copy_n(x_ + (row + own - 1) * hidden_, hidden_,
+                  to + static_cast<int64_t>(logits.size()) * hidden_);
+      logits.push_back(part.logits);
+    });
+    return logits;
+  }
+
+ private:
+  float* Take(int64_t rows, int64_t width) {
+    return ctx_.scratch().Take<float>(static_cast<size_t>(rows * width)).data();
+  }
+
+  // Calls use(part, its first row, its rows).
+  template <typename Use>
+  void ForParts(Use use) const {
+    int64_t row = 0;
+    for (const Part& part : parts_) {
+      const auto own = static_cast<int64_t>(part.tokens.size());
+      use(part, row, own);
+      row += own;
+    }
+  }
+  // Calls use(first row, rows) for every piece.
+  template <typename Use>
+  void ForPieces(Use use) const {
+    for (int64_t i = 0; i < pieces_; ++i) {
+      const Slice rows = SliceOf(n_, pieces_, i);
+      use(rows.begin, rows.end - rows.begin);
+    }
+  }
+
+  void Attend(int layer) {
+    ForParts([&](const Part& part, int64_t row, int64_t own) {
+      const float* q = qkv_ + row * qkv_stride_;
+      part.sequence->Attend(layer,
+                            {.n = static_cast<int>(own),
+                             .q = q,
+                             .k = q + q_width_,
+                             .v = q + q_width_ + kv_width_,
+                             .q_stride = qkv_stride_,
+                             .kv_stride = qkv_stride_,
+                             .cos = cos_ + row * half_,
+                             .sin = sin_ + row * half_,
+                             .out = attended_ + row * q_width_,
+                             .out_stride = q_width_},
+                            ctx_);
+    });
+  }
+
+  // Adds in * w to rows of the residual stream; `norm`, if there is one, is applied to the product
+  // before it is added.
+  void AddProduct(const PackedMatrix& w, const float* in, int64_t in_stride,
+                  const std::vector<float>& norm, int64_t rows, float* to) {
+    // The stream is as wide as a padded product only if hidden is a multiple of a panel; otherwise
+    // products go through a buffer.
+    const int64_t width = w.padded_n();
+    if (width == hidden_ && config_.residual_scale == 1.0 && norm.empty()) {
+      MatMul(w, in, in_stride, rows, Epilogue::kAdd, to, hidden_, ctx_);
+      return;
+    }
+    MatMul(w, in, in_stride, rows, Epilogue::kStore, added_, width, ctx_);
+    NormHeads(ctx_, norm, config_.rms_norm_eps, 1, rows, width, added_);
+    const auto scale = static_cast<float>(config_.residual_scale);
+    ForRows(ctx_, rows, [&](int64_t row) {
+      for (int64_t i = 0; i < hidden_; ++i) {
+        to[row * hidden_ + i] += scale * added_[row * width + i];
+      }
+    });
+  }
+
+  const HfConfig& config_;
+  const std::span<const Part> parts_;
+  ExecContext& ctx_;
+  const int64_t n_;  // rows of all parts
+  const int64_t pieces_;
+  const int64_t hidden_, q_width_, kv_width_;
+  const int64_t half_;  // angles of a row
+  int64_t qkv_stride_ = 0, act_stride_ = 0;
+  float* x_ = nullptr;         // [n][hidden], the residual stream
+  float* qkv_ = nullptr;       // [n][qkv_stride]
+  float* attended_ = nullptr;  // [n][q_width]
+  float* cos_ = nullptr;       // [n][half]
+  float* sin_ = nullptr;
+  float* normed_ = nullptr;  // of one piece: [rows][hidden]
+  float* act_ = nullptr;     // [rows][act_stride]
+  float* added_ = nullptr;   // [rows][hidden, padded]
+};
+
 Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
                   const ForwardOptions& options) const {
   int64_t n = 0;
@@ -115,138 +276,31 @@ Status Model::Run(std::span<const Part> parts, ExecContext& ctx,
     if (const Status s = part.sequence->Begin(own, options.phase); !s.ok()) return s;
     n += own;
   }
-
-  const int64_t hidden = config_.hidden_size;
-  const int64_t q_width = config_.n_heads * config_.head_dim;
-  const int64_t kv_width = config_.n_kv_heads * config_.head_dim;
-  const LayerWeights& first = weights_.layers[0];
-  const int64_t qkv_stride = OutputColumns(first.qkv, Epilogue::kStore);
-  const int64_t act_stride = OutputColumns(first.gate_up, Epilogue::kSiluMul);
-  const int64_t x_stride = hidden;
-  const int64_t half = parts[0].sequence->rope().pairs();
-
-  // Attention sees all rows together; the products around it take them in pieces of a like size.
-  const int64_t pieces = CeilDiv(n, kProductRows);
-  const int64_t piece_rows = CeilDiv(n, pieces);
   Scratch::Scope scope(ctx.scratch());
-  const auto take = [&](int64_t rows, int64_t width) {
-    return ctx.scratch().Take<float>(static_cast<size_t>(rows * width)).data();
-  };
-  float* x = take(n, x_stride);
-  float* qkv = take(n, qkv_stride);
-  float* attended = take(n, q_width);
-  float* cos = take(n, half);
-  float* sin = take(n, half);
-  float* normed = take(piece_rows, hidden);
-  float* act = take(piece_rows, act_stride);
-  float* added = take(piece_rows, OutputColumns(first.o, Epilogue::kStore));
-
-  // Calls use(part, its first row, its rows).
-  const auto for_parts = [&](auto use) {
-    int64_t row = 0;
-    for (const Part& part : parts) {
-      const auto own = static_cast<int64_t>(part.tokens.size());
-      use(part, row, own);
-      row += own;
-    }
-  };
-  for_parts([&](const Part& part, int64_t row, int64_t own) {
-    Embed(part.tokens, ctx, x + row * x_stride);
-    part.sequence->rope().Angles(part.sequence->size(), own, cos + row * half, sin + row * half);
-  });
-  // The residual stream is as wide as its padded product only if hidden is a multiple of a panel;
-  // otherwise products go through a buffer.
-  const bool direct = first.o.padded_n() == hidden && config_.residual_scale == 1.0;
-  // `norm`, if there is one, is applied to the product before it is added.
-  const auto add_product = [&](const PackedMatrix& w, const float* in, int64_t in_stride,
-                               const std::vector<float>& norm, int64_t rows, float* to) {
-    if (direct && norm.empty()) {
-      MatMul(w, in, in_stride, rows, Epilogue::kAdd, to, x_stride, ctx);
-      return;
-    }
-    const int64_t width = w.padded_n();
-    MatMul(w, in, in_stride, rows, Epilogue::kStore, added, width, ctx);
-    NormHeads(ctx, norm, config_.rms_norm_eps, 1, rows, width, added);
-    const auto scale = static_cast<float>(config_.residual_scale);
-    ForRows(ctx, rows, [&](int64_t row) {
-      for (int64_t i = 0; i < hidden; ++i) to[row * x_stride + i] += scale * added[row * width + i];
-    });
-  };
-  // Calls use(first row, rows) for every piece.
-  const auto for_pieces = [&](auto use) {
-    for (int64_t i = 0; i < pieces; ++i) {
-      const Slice rows = SliceOf(n, pieces, i);
-      use(rows.begin, rows.end - rows.begin);
-    }
-  };
-
+  Pass pass(*this, parts, n, ctx);
   const auto show = [&](size_t layers) {
     if (options.observer == nullptr) return;
-    options.observer->OnState(static_cast<int>(layers), {x, static_cast<size_t>(n * hidden)});
+    options.observer->OnState(static_cast<int>(layers),
+                              {pass.x(), static_cast<size_t>(n * config_.hidden_size)});
   };
   show(0);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
       return Cancelled("stopped between layers");
     }
-    const LayerWeights& layer = weights_.layers[i];
-    for_pieces([&](int64_t row, int64_t rows) {
-      Norm(ctx, x + row * x_stride, layer.input_norm, config_.rms_norm_eps, rows, normed);
-      MatMul(layer.qkv, normed, hidden, rows, Epilogue::kStore, qkv + row * qkv_stride, qkv_stride,
-             ctx);
-    });
-    NormHeads(ctx, layer.q_norm, config_.rms_norm_eps, config_.n_heads, n, qkv_stride, qkv);
-    NormHeads(ctx, layer.k_norm, config_.rms_norm_eps, config_.n_kv_heads, n, qkv_stride,
-              qkv + q_width);
-    if (options.observer != nullptr) {
-      options.observer->OnQkv({.layer = static_cast<int>(i),
-                               .first = parts[0].sequence->size(),
-                               .n = n,
-                               .q = qkv,
-                               .k = qkv + q_width,
-                               .v = qkv + q_width + kv_width,
-                               .stride = qkv_stride});
-    }
-    for_parts([&](const Part& part, int64_t row, int64_t own) {
-      const float* q = qkv + row * qkv_stride;
-      part.sequence->Attend(static_cast<int>(i),
-                            {.n = static_cast<int>(own),
-                             .q = q,
-                             .k = q + q_width,
-                             .v = q + q_width + kv_width,
-                             .q_stride = qkv_stride,
-                             .kv_stride = qkv_stride,
-                             .cos = cos + row * half,
-                             .sin = sin + row * half,
-                             .out = attended + row * q_width,
-                             .out_stride = q_width},
-                            ctx);
-    });
-    for_pieces([&](int64_t row, int64_t rows) {
-      float* residual = x + row * x_stride;
-      add_product(layer.o, attended + row * q_width, q_width, layer.attention_norm, rows, residual);
-      Norm(ctx, residual, layer.mlp_input_norm, config_.rms_norm_eps, rows, normed);
-      MatMul(layer.gate_up, normed, hidden, rows, Epilogue::kSiluMul, act, act_stride, ctx);
-      add_product(layer.down, act, act_stride, layer.mlp_norm, rows, residual);
-    });
+    pass.Layer(static_cast<int>(i), weights_.layers[i], options.observer);
     show(i + 1);
   }
-  for_parts([](const Part& part, int64_t, int64_t own) { part.sequence->End(own); });
+  for (const Part& part : parts) part.sequence->End(static_cast<int64_t>(part.tokens.size()));
 
-  if (!options.next.empty()) Score(x, ctx, options);
+  if (!options.next.empty()) Score(pass.x(), ctx, options);
   if (options.all_logits) {
-    if (!parts[0].logits.empty()) Logits(x, n, ctx, options.observer, parts[0].logits);
+    if (!parts[0].logits.empty()) Logits(pass.x(), n, ctx, options.observer, parts[0].logits);
     return OkStatus();
   }
-  // Last rows, one after the other, where several parts have them.
-  float* last = take(static_cast<int64_t>(parts.size()), hidden);
-  std::vector<std::span<float>> logits;
-  for_parts([&](const Part& part, int64_t row, int64_t own) {
-    if (part.logits.empty()) return;
-    std::copy_n(x + (row + own - 1) * x_stride, hidden,
-                last + static_cast<int64_t>(logits.size()) * hidden);
-    logits.push_back(part.logits);
-  });
+  float* last =
+      ctx.scratch().Take<float>(parts.size() * static_cast<size_t>(config_.hidden_size)).data();
+  const std::vector<std::span<float>> logits = pass.LastRows(last);
   ForLogits(last, static_cast<int64_t>(logits.size()), ctx, options.observer,
             [&](int64_t row, const float* from) {
               std::copy_n(from, config_.vocab_size, logits[static_cast<size_t>(row)].data());

@@ -87,6 +87,8 @@ class Model {
   Status Forward(std::span<const Part> parts, ExecContext& ctx, Phase phase) const;
 
  private:
+  class Pass;
+
   Model() = default;
   // REQUIRES: one part, if options ask for anything but a phase.
   Status Run(std::span<const Part> parts, ExecContext& ctx, const ForwardOptions& options) const;
