@@ -1,4 +1,5 @@
 // The engine with the bundled model: requests side by side, cancelled, refused.
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <memory>
@@ -141,6 +142,39 @@ TEST(Engine, CancelEndsOneRequestOnly) {
   EXPECT_FALSE(result.text.empty());
   engine->Cancel(*id + 100);  // nobody's
   EXPECT_EQ(engine->Generate(Ask(*engine, "90210", 0)).text, "90210");
+}
+
+TEST(Engine, StopsAtTheCallersTokens) {
+  const auto engine = Open();
+  const GenerateResult whole = engine->Generate(Ask(*engine, "53817", 0));
+  ASSERT_GE(whole.token_ids.size(), 3u);
+  GenerateRequest request = Ask(*engine, "53817", 0);
+  request.stop_ids = {whole.token_ids[2]};
+  const GenerateResult cut = engine->Generate(std::move(request));
+  const auto at = std::find(whole.token_ids.begin(), whole.token_ids.end(), whole.token_ids[2]);
+  EXPECT_EQ(cut.token_ids, std::vector<TokenId>(whole.token_ids.begin(), at));
+  EXPECT_EQ(cut.stop_reason, StopReason::kEos);
+}
+
+// A method that bounds distances helps only as far as the model was trained.
+TEST(Engine, WarnsOfDistancesThatTheModelNeverSaw) {
+  for (const int64_t n_local : {int64_t{1024}, int64_t{4096}}) {
+    std::string warnings;
+    EngineOptions options = Options();
+    InfLlmConfig config;
+    config.n_local = n_local;
+    options.attention = config;
+    options.log = [&](LogLevel level, std::string_view message) {
+      if (level == LogLevel::kWarning) warnings += message;
+    };
+    const auto engine = Open(std::move(options));
+    GenerateRequest request = Ask(*engine, "53817", 0);
+    request.max_new_tokens = 5000;  // not that many are made
+    EXPECT_TRUE(engine->Generate(std::move(request)).status.ok());
+    EXPECT_EQ(warnings, n_local == 1024 ? ""
+                                        : "inf-llm sees 4096 tokens back; the model was trained "
+                                          "for 2048 (n_local sets how far it sees)");
+  }
 }
 
 TEST(Engine, ClosingCancelsWhatRuns) {
