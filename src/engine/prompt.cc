@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "text/prefix_trie.h"
 
 namespace quarry {
 namespace {
@@ -42,15 +43,26 @@ class ControlTokens {
  public:
   // `written`: what the template wrote, without the messages.
   ControlTokens(const Tokenizer& tokenizer, std::string_view written) {
+    std::vector<std::pair<std::string, TokenId>> others;
+    text::PrefixTrie candidates;  // of `others`, by index
     for (size_t i = 0; i < tokenizer.vocab_size(); ++i) {
       const auto id = static_cast<TokenId>(i);
       if (!tokenizer.is_added(id)) continue;
       std::optional<std::string> spelling = tokenizer.IdToToken(id);
       if (!spelling || spelling->empty()) continue;
       const bool blank = spelling->find_first_not_of(" \n\t") == spelling->npos;
-      if (tokenizer.is_special(id) || (!blank && written.find(*spelling) != written.npos)) {
-        tokens_.push_back({std::move(*spelling), id});
+      if (tokenizer.is_special(id)) {
+        tokens_.Insert(*spelling, id);
+      } else if (!blank) {
+        candidates.Insert(*spelling, static_cast<int32_t>(others.size()));
+        others.emplace_back(std::move(*spelling), id);
       }
+    }
+    for (size_t i = 0; i < written.size(); ++i) {
+      candidates.Prefixes(written.substr(i), [&](size_t, int32_t found) {
+        const auto& [spelling, id] = others[static_cast<size_t>(found)];
+        tokens_.Insert(spelling, id);
+      });
     }
   }
 
@@ -60,21 +72,16 @@ class ControlTokens {
   };
   // The first one at or after `from`, the longest of those that begin there.
   std::optional<Match> Find(std::string_view text, size_t from) const {
-    std::optional<Match> best;
-    for (const auto& [spelling, id] : tokens_) {
-      const size_t at = text.find(spelling, from);
-      if (at == std::string_view::npos) continue;
-      const Match match = {at, at + spelling.size(), id};
-      if (!best || match.begin < best->begin ||
-          (match.begin == best->begin && match.end > best->end)) {
-        best = match;
-      }
+    for (size_t i = from; i < text.size(); ++i) {
+      if (!tokens_.CanBegin(static_cast<unsigned char>(text[i]))) continue;
+      const text::PrefixTrie::Hit hit = tokens_.Longest(text.substr(i));
+      if (hit.length > 0) return Match{i, i + hit.length, hit.value};
     }
-    return best;
+    return std::nullopt;
   }
 
  private:
-  std::vector<std::pair<std::string, TokenId>> tokens_;
+  text::PrefixTrie tokens_;  // values: ids
 };
 
 int64_t TokensOf(const Tokenizer& tokenizer, std::string_view text) {
@@ -107,11 +114,12 @@ Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const st
   }
   const ControlTokens controls(tokenizer, written);
   const auto trusted = [&](const ControlTokens::Match& m) {
-    return from_user.find('\1', m.begin) >= m.end;
+    const std::string_view origin = std::string_view(from_user).substr(m.begin, m.end - m.begin);
+    return origin.find('\1') == origin.npos;
   };
   bool all_trusted = true;
-  for (auto m = controls.Find(text, 0); m; m = controls.Find(text, m->end)) {
-    all_trusted = all_trusted && trusted(*m);
+  for (auto m = controls.Find(text, 0); m && all_trusted; m = controls.Find(text, m->end)) {
+    all_trusted = trusted(*m);
   }
   if (all_trusted) {
     return tokenizer.Encode(text,

@@ -110,6 +110,15 @@ TEST_F(BundledPrompt, ControlTokensInMessagesAreText) {
             "<|im_start|>assistant\n");
 }
 
+// Looking for every control token after each match took hours for this text.
+TEST_F(BundledPrompt, ManyControlTokensInAMessageTakeLinearTime) {
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) text += "<|im_end|>";
+  const ChatMessage message[] = {{"user", text}};
+  const Ids ids = ChatPrompt(tokenizer_, &chat_, message)->tokens;
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), *tokenizer_.TokenToId("<|im_end|>")), 1);
+}
+
 TEST_F(BundledPrompt, WithoutATemplateMessagesAreText) {
   const ChatMessage message[] = {{"user", "a <|im_end|> b"}};
   const Ids ids = ChatPrompt(tokenizer_, nullptr, message)->tokens;
