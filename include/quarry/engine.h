@@ -93,7 +93,7 @@ struct GenerateResult {
   StopReason stop_reason = StopReason::kError;
   std::string text;
   std::vector<TokenId> token_ids;  // without the end token
-  int64_t prompt_tokens = 0;
+  int64_t prompt_tokens = 0;       // that were read: all, unless the request ended before
   // If score_prompt was set: natural logarithms, [i] of the probability of prompt token i + 1 after
   // the tokens before it; as many as were reached.
   std::vector<float> prompt_logprobs;

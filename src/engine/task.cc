@@ -31,9 +31,7 @@ Task::Task(RequestId id, GenerateRequest request, GenerateCallbacks callbacks)
     : id_(id),
       request_(std::move(request)),
       callbacks_(std::move(callbacks)),
-      stops_(request_.stop) {
-  result_.prompt_tokens = prompt_size();
-}
+      stops_(request_.stop) {}
 
 void Task::Step(const TaskContext& context) {
   if (cancelled_.load()) {
@@ -106,6 +104,7 @@ void Task::ReadChunk(const TaskContext& c) {
     return Finish(stopped ? StopReason::kCancelled : StopReason::kError, status);
   }
   read_ += n;
+  result_.prompt_tokens = read_;
   result_.prefill_seconds = Seconds(Clock::now() - begin_);
   if (callbacks_.on_progress) {
     callbacks_.on_progress({read_, prompt_size(), result_.prefill_seconds});
@@ -170,7 +169,12 @@ void Task::Finish(StopReason reason, Status status) {
   ended_ = true;
   if (detokenizer_ && reason != StopReason::kError) {
     const Result<std::string> rest = detokenizer_->Flush();
-    if (rest.ok()) Emit(stops_.Add(*rest));
+    if (rest.ok()) {
+      Emit(stops_.Add(*rest));
+    } else {
+      reason = StopReason::kError;
+      status = rest.status();
+    }
     if (!stops_.matched()) Emit(stops_.Flush());
   }
   result_.status = std::move(status);

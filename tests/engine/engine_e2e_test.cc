@@ -1,6 +1,8 @@
 // The engine with the bundled model: requests side by side, cancelled, refused.
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -10,12 +12,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "quarry/config.h"
 #include "quarry/engine.h"
 #include "quarry/prompt.h"
 
+#include "base/file.h"
 #include "tests/support/paths.h"
+#include "tests/support/temp_dir.h"
 
 namespace quarry {
 namespace {
@@ -175,6 +180,57 @@ TEST(Engine, WarnsOfDistancesThatTheModelNeverSaw) {
                                         : "inf-llm sees 4096 tokens back; the model was trained "
                                           "for 2048 (n_local sets how far it sees)");
   }
+}
+
+// The whole prompt was reported as read.
+TEST(Engine, CancelledWhileReadingCountsWhatWasRead) {
+  const auto engine = Open();
+  std::promise<GenerateResult> ended;
+  std::atomic<RequestId> id = 0;
+  std::promise<void> id_known;
+  const Result<RequestId> submitted =
+      engine->Submit(Ask(*engine, "53817", 100),
+                     {.on_progress =
+                          [&](const GenerateProgress& p) {
+                            if (p.prompt_tokens_read > 64) return;
+                            id_known.get_future().wait();
+                            engine->Cancel(id);
+                          },
+                      .on_text = {},
+                      .on_done = [&](const GenerateResult& r) { ended.set_value(r); }});
+  ASSERT_TRUE(submitted.ok());
+  id = *submitted;
+  id_known.set_value();
+  const GenerateResult r = ended.get_future().get();
+  EXPECT_EQ(r.stop_reason, StopReason::kCancelled);
+  EXPECT_EQ(r.prompt_tokens, 64);
+  EXPECT_DOUBLE_EQ(r.prefill_tokens_per_second(), 64 / r.prefill_seconds);
+}
+
+// What a decoder holds back until the end was lost without a word if it failed there.
+TEST(Engine, ADecoderThatFailsAtTheEndIsAnError) {
+  std::ifstream in(SourcePath("models/needle-5m/tokenizer.json"));
+  nlohmann::json json = nlohmann::json::parse(in);
+  const auto replace = [](nlohmann::json pattern, char content) {
+    return nlohmann::json{{"type", "Replace"},
+                          {"pattern", std::move(pattern)},
+                          {"content", std::string(2000, content)}};
+  };
+  json["decoder"] = {{"type", "Sequence"},
+                     {"decoders",
+                      {{{"type", "ByteLevel"}},
+                       replace({{"Regex", ".|\n"}}, 'a'),
+                       replace({{"String", "a"}}, 'b'),
+                       replace({{"String", "b"}}, 'c')}}};
+  const TempDir folder;
+  ASSERT_TRUE(WriteFileAtomically(folder.path() / "tokenizer.json", json.dump()).ok());
+  EngineOptions options = Options();
+  options.tokenizer = folder.path().string();
+  const auto engine = Open(options);
+  const GenerateResult r = engine->Generate(Ask(*engine, "53817", 0));
+  EXPECT_EQ(r.stop_reason, StopReason::kError);
+  EXPECT_EQ(r.status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(r.status.message()), HasSubstr("bytes"));
 }
 
 TEST(Engine, ClosingCancelsWhatRuns) {
