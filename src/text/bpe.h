@@ -19,6 +19,12 @@
 
 namespace quarry::text {
 
+// Files with more merges are refused: each takes some 50 bytes.
+inline constexpr size_t kMaxMerges = size_t{1} << 23;
+// What stands before or behind a character when it is looked up is no longer than this: it may
+// become tokens, byte by byte, for each character of a text.
+inline constexpr size_t kMaxAffixBytes = 32;
+
 // The merge of two tokens, as files list them: by text. The result is `left` followed by `right`
 // without its first `prefix_bytes`, the model's continuing prefix. Fails if one of the three is not
 // in the vocabulary.

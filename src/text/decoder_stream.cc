@@ -13,6 +13,8 @@ class TokenwiseStream final : public DecoderStream {
   explicit TokenwiseStream(const TokenwiseDecoder& decoder) : decoder_(decoder) {}
   Status Add(std::string token, std::vector<std::string>& out) override {
     if (Status s = decoder_.DecodeToken(std::exchange(first_, false), token); !s.ok()) return s;
+    bytes_ += token.size();
+    if (Status s = CheckStageBytes(bytes_); !s.ok()) return s;
     out.push_back(std::move(token));
     return OkStatus();
   }
@@ -21,6 +23,7 @@ class TokenwiseStream final : public DecoderStream {
  private:
   const TokenwiseDecoder& decoder_;
   bool first_ = true;
+  size_t bytes_ = 0;  // of all tokens
 };
 
 class CollectingStream final : public DecoderStream {

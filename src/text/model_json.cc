@@ -52,6 +52,10 @@ Result<std::vector<Merge>> ParseMerges(JsonFields& fields, const Vocabulary& voc
                                        size_t prefix_length) {
   const simdjson::dom::array elements = fields.Elements("merges");
   if (!fields.ok()) return fields.status();
+  if (elements.size() > kMaxMerges) {
+    return fields.Error("merges",
+                        fmt::format("has {} elements, at most {}", elements.size(), kMaxMerges));
+  }
   std::vector<Merge> merges;
   merges.reserve(elements.size());
   uint32_t rank = 0;
@@ -71,6 +75,16 @@ Result<std::vector<Merge>> ParseMerges(JsonFields& fields, const Vocabulary& voc
   return merges;
 }
 
+// A prefix or suffix of characters inside a word.
+std::string Affix(JsonFields& fields, const char* key, std::string_view absent) {
+  const std::string_view affix = fields.OptionalString(key).value_or(absent);
+  if (affix.size() > kMaxAffixBytes) {
+    fields.Fail(fields.Error(key, fmt::format("is {} of {} bytes, at most {}", Quoted(affix, 20),
+                                              affix.size(), kMaxAffixBytes)));
+  }
+  return std::string(affix.substr(0, kMaxAffixBytes));
+}
+
 ModelResult ParseBpe(JsonFields& fields) {
   double dropout = 0;
   if (const auto value = fields.Get("dropout"); value && value->get(dropout) != simdjson::SUCCESS) {
@@ -85,8 +99,8 @@ ModelResult ParseBpe(JsonFields& fields) {
   options.fuse_unk = fields.Bool("fuse_unk", false);
   options.byte_fallback = fields.Bool("byte_fallback", false);
   options.ignore_merges = fields.Bool("ignore_merges", false);
-  options.continuing_prefix = fields.OptionalString("continuing_subword_prefix").value_or("");
-  options.end_suffix = fields.OptionalString("end_of_word_suffix").value_or("");
+  options.continuing_prefix = Affix(fields, "continuing_subword_prefix", "");
+  options.end_suffix = Affix(fields, "end_of_word_suffix", "");
   if (!fields.ok()) return fields.status();
   Result<Vocabulary> vocabulary = ParseVocabulary(fields);
   if (!vocabulary.ok()) return vocabulary.status();
@@ -135,7 +149,7 @@ ModelResult ParseUnigram(JsonFields& fields) {
 ModelResult ParseWordPiece(JsonFields& fields) {
   WordPieceOptions options;
   options.unk_token = fields.OptionalString("unk_token").value_or("[UNK]");
-  options.continuing_prefix = fields.OptionalString("continuing_subword_prefix").value_or("##");
+  options.continuing_prefix = Affix(fields, "continuing_subword_prefix", "##");
   const int64_t max_chars = fields.OptionalInt("max_input_chars_per_word").value_or(100);
   if (!fields.ok()) return fields.status();
   if (max_chars < 0) return fields.Error("max_input_chars_per_word", "must not be negative");

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/quoted.h"
@@ -69,6 +71,9 @@ PostProcessorResult ParseTemplate(JsonFields& fields) {
   }
   if (!fields.ok()) return fields.status();
   if (slots.empty()) return fields.Error("single", "is missing or empty");
+  if (const auto texts = std::count(slots.begin(), slots.end(), std::nullopt); texts != 1) {
+    return fields.Error("single", fmt::format("has {} places for the text, must be 1", texts));
+  }
   return Made(fields, std::make_unique<TemplatePostProcessor>(std::move(slots)));
 }
 

@@ -75,6 +75,11 @@ Result<std::vector<Merge>> MakeMerges(const SentencePieceFile& file, const Vocab
       const TokenId left = find(text.substr(0, cut));
       const TokenId right = find(text.substr(cut));
       if (left < 0 || right < 0) continue;
+      if (merges.size() == kMaxMerges) {
+        return Unsupported(fmt::format(
+            "SentencePiece model: its pieces make more than {} merges, at piece {} of {}",
+            kMaxMerges, id, file.pieces.size()));
+      }
       merges.push_back(
           {left, right, static_cast<TokenId>(id), static_cast<uint32_t>(rank - ranked.begin())});
     }
@@ -208,6 +213,7 @@ Status SentencePieceNormalizer::Apply(std::string& text, bool&) const {
         }
       }
       after_space = remove_extra_whitespaces_ && prefix.ends_with(' ');
+      if (Status s = CheckStageBytes(out.size()); !s.ok()) return s;
     }
     in.remove_prefix(length);
   }

@@ -17,7 +17,6 @@ namespace {
 enum TokenType { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
 
 constexpr size_t kMaxTokens = static_cast<size_t>(kMaxTokenIds);
-constexpr size_t kMaxMerges = size_t{1} << 23;
 
 // What both kinds of tokenizer have.
 struct Tokens {

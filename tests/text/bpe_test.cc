@@ -176,6 +176,18 @@ TEST(Bpe, EqualsTheDefinitionOnRandomVocabularies) {
   }
 }
 
+// A prefix becomes byte tokens before every unknown character.
+TEST(Bpe, RefusesLongAffixes) {
+  const std::string long_one(33, 'q'), longest(32, 'q');
+  for (const std::string key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    const std::string rest = "','vocab':{'a':0},'merges':[]}";
+    EXPECT_TRUE(MakeTokenizer("{'type':'BPE','" + key + "':'" + longest + rest).ok());
+    EXPECT_THAT(
+        MakeTokenizer("{'type':'BPE','" + key + "':'" + long_one + rest).status().message(),
+        HasSubstr("model." + key + " is \"qqqqqqqqqqqqqqqqqqqq...\" of 33 bytes, at most 32"));
+  }
+}
+
 // A megabyte of one letter, with merges that chain: minutes if merging were quadratic.
 TEST(Bpe, OneLetterAMillionTimes) {
   const auto t = MakeTokenizer(

@@ -53,6 +53,21 @@ constexpr const char* kLlama =
     "{'type':'Sequence','decoders':[{'type':'Replace','pattern':{'String':'_'},'content':' '},"
     "{'type':'ByteFallback'},{'type':'Fuse'},{'type':'Strip','content':' ','start':1,'stop':0}]}";
 
+// Each token alone stays below the limit.
+TEST(Decoder, GrowthOfAStreamIsBounded) {
+  const auto part = ParsePart("{'type':'Replace','pattern':{'String':'a'},'content':'" +
+                                  std::string(size_t{1} << 27, 'z') + "'}",
+                              ParseDecoder);
+  ASSERT_TRUE(part.ok()) << part.status().message();
+  const auto stream = (*part)->NewStream();
+  for (int i = 0; i < 8; ++i) {
+    Strings dropped;
+    ASSERT_TRUE(stream->Add("a", dropped).ok()) << i;
+  }
+  Strings out;
+  EXPECT_THAT(stream->Add("a", out).message(), HasSubstr("more than 1073741824 bytes"));
+}
+
 TEST(Decoder, Kinds) {
   struct {
     const char* json;

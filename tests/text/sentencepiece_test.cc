@@ -120,6 +120,17 @@ TEST(SentencePiece, RefusesWithAReason) {
   }
 }
 
+// Every way to cut a piece in two is a merge: few pieces can make very many.
+TEST(SentencePiece, RefusesTooManyMerges) {
+  std::string pieces;
+  for (char c = 'a'; c <= 'q'; ++c) {
+    for (size_t n = 1; n <= 1024; ++n) pieces += Piece(std::string(n, c), -1);
+  }
+  const Status s = LoadModel(kHead + pieces + kBpe).status();
+  EXPECT_EQ(s.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(s.message(), HasSubstr("more than 8388608 merges"));
+}
+
 // Bytes flipped and files cut short: an error in one line, or a tokenizer.
 TEST(SentencePiece, BrokenFilesDoNoHarm) {
   const std::string good = kHead + kPieces + kBpe;
@@ -177,6 +188,9 @@ TEST(Charsmap, ShortestAndLongest) {
   EXPECT_FALSE(map->Longest("b"));
   EXPECT_FALSE(map->Longest(""));
 
+  // The last replacement has an end; without one it was the rest of the file.
+  EXPECT_THAT(Charsmap::Parse(bytes.substr(0, bytes.size() - 1)).status().message(),
+              HasSubstr("the last replacement"));
   // Wrong sizes are refused; wrong offsets find nothing.
   for (const size_t n : {0u, 3u, 100u}) EXPECT_FALSE(Charsmap::Parse(bytes.substr(0, n)).ok()) << n;
   Rng rng(2);

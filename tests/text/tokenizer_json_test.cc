@@ -33,9 +33,6 @@ TEST(TokenizerJson, PostProcessors) {
        "{'SpecialToken':{'id':'x'}}],'special_tokens':{'x':{'ids':[7,6]}}}",
        {1},
        {7, 6, 1, 7, 6}},
-      {"{'type':'TemplateProcessing','single':[{'Sequence':{'id':'A'}},{'Sequence':{'id':'A'}}]}",
-       {1, 1},
-       {1, 1}},
       {"{'type':'Sequence','processors':[{'type':'ByteLevel'},{'type':'BertProcessing','cls':['a',"
        "8],"
        "'sep':['b',9]}]}",
@@ -60,6 +57,12 @@ TEST(TokenizerJson, RefusesPostProcessorsWithAReason) {
       {"{'type':'BertProcessing','cls':['a'],'sep':['b',9]}", "a token and its id"},
       {"{'type':'BertProcessing','cls':['a',-8],'sep':['b',9]}", "has id -8"},
       {"{'type':'TemplateProcessing'}", "post_processor.single is missing or empty"},
+      // A thousand of them made a prompt a thousand times as long.
+      {"{'type':'TemplateProcessing','single':[{'Sequence':{'id':'A'}},{'Sequence':{'id':'A'}}]}",
+       "post_processor.single has 2 places for the text, must be 1"},
+      {"{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'x'}}],'special_tokens':{'x':"
+       "{'ids':[7]}}}",
+       "post_processor.single has 0 places for the text"},
       {"{'type':'TemplateProcessing','single':[{}]}", "\"SpecialToken\" or \"Sequence\""},
       {"{'type':'TemplateProcessing','single':[{'Sequence':{'id':'B'}}]}",
        "is \"B\", must be \"A\""},
