@@ -3,6 +3,7 @@
 #include <fstream>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "quarry/chat.h"
@@ -89,6 +90,41 @@ TEST_F(ChatModelFolder, NamedTemplates) {
   Write("additional_chat_templates/rag.jinja", "FR");
   EXPECT_EQ(Render(), "F");
   EXPECT_EQ(Render({.template_name = "rag"}), "FR");
+}
+
+TEST_F(ChatModelFolder, ManyTemplatesAreRefusedAndFewNamesShown) {
+  const auto list = [](int n) {
+    std::string json = R"({"chat_template": [)";
+    for (int i = 0; i < n; ++i) {
+      json += fmt::format(R"({}{{"name": "t{}", "template": ""}})", i > 0 ? "," : "", i);
+    }
+    return json + "]}";
+  };
+  Write("tokenizer_config.json", list(64));
+  EXPECT_EQ(Render(),
+            "ERROR chat template: none of the templates is the default; choose one of: t0, t1, t2, "
+            "t3, t4, t5, t6, t7 and 56 more");
+  Write("tokenizer_config.json", list(65));
+  EXPECT_EQ(Render(),
+            "ERROR DIR/tokenizer_config.json: chat_template \"t64\": at most 64 chat templates are "
+            "read");
+  EXPECT_EQ(code_, StatusCode::kCorruptData);
+}
+
+// Names went to the terminal as they are.
+TEST_F(ChatModelFolder, NamesInErrorsAreOneLine) {
+  Write("tokenizer_config.json", R"({"chat_template": {"a\n\u001b[2J": "{% if %}"}})");
+  EXPECT_TRUE(Render().starts_with(
+      "ERROR DIR/tokenizer_config.json: chat_template \"a\\n\\x1b[2J\": line 1: "))
+      << Render();
+  Write("tokenizer_config.json", R"({"chat_template": {"a\n\u001b[2J": 5}})");
+  EXPECT_EQ(
+      Render(),
+      "ERROR DIR/tokenizer_config.json: chat_template: template \"a\\n\\x1b[2J\" is no string");
+  Write("tokenizer_config.json", R"({"chat_template": {"a\n\u001b[2J": "A", "b": "B"}})");
+  EXPECT_EQ(Render(),
+            "ERROR chat template: none of the templates is the default; choose one of: "
+            "a\\n\\x1b[2J, b");
 }
 
 TEST_F(ChatModelFolder, BrokenFilesAreCorruptData) {

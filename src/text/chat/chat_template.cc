@@ -6,6 +6,7 @@
 
 #include "quarry/chat.h"
 
+#include "base/quoted.h"
 #include "text/chat/built_in.h"
 #include "text/chat/chat_template_impl.h"
 #include "text/chat/model_folder.h"
@@ -39,7 +40,16 @@ Result<bool> HasTools(std::string_view kwargs_json) {
   }
 }
 
-std::string Join(const std::vector<std::string>& names) {
+// The templates' names, some of them if there are many.
+std::string Names(const ChatTemplate::Impl& impl) {
+  constexpr size_t kShown = 8;
+  std::vector<std::string> names;
+  for (const auto& [name, parsed] : impl.templates) {
+    if (names.size() == kShown) {
+      return fmt::format("{} and {} more", fmt::join(names, ", "), impl.templates.size() - kShown);
+    }
+    names.push_back(OneLine(name, 40));
+  }
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -51,12 +61,10 @@ Result<const jinja::Template*> Choose(const ChatTemplate::Impl& impl,
     }
     return nullptr;
   };
-  std::vector<std::string> names;
-  for (const auto& [name, parsed] : impl.templates) names.push_back(name);
   if (!options.template_name.empty()) {
     if (const auto* named = find(options.template_name)) return named;
-    return NotFound(
-        fmt::format("no template named \"{}\", there are: {}", options.template_name, Join(names)));
+    return NotFound(fmt::format("no template named {}, there are: {}",
+                                Quoted(options.template_name), Names(impl)));
   }
   if (impl.templates.size() == 1) return &impl.templates[0].second;
   if (const auto* for_tools = find("tool_use");
@@ -67,7 +75,7 @@ Result<const jinja::Template*> Choose(const ChatTemplate::Impl& impl,
   }
   if (const auto* usual = find("default")) return usual;
   return InvalidArgument(
-      fmt::format("none of the templates is the default; choose one of: {}", Join(names)));
+      fmt::format("none of the templates is the default; choose one of: {}", Names(impl)));
 }
 
 std::vector<RenderedSegment> ToSegments(const jinja::RenderedText& rendered) {

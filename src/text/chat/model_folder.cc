@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/quoted.h"
 #include "format/gguf.h"
 #include "text/jinja/dict.h"
 #include "text/jinja/json.h"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kLargestConfig = 64u << 20;  // added tokens take megabytes
 constexpr std::string_view kDefault = "default";
+constexpr size_t kMaxTemplates = 64;
 
 // The names transformers hands to templates.
 constexpr std::string_view kTokenNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
@@ -52,7 +54,7 @@ class FolderReader {
   Status AddTemplateFile(std::string name, const fs::path& path);
   Status AddTemplateFiles();
   Status AddFromConfig(const jinja::Value& chat_template, const fs::path& path);
-  void Add(std::string name, std::string_view source, std::string where);
+  Status Add(std::string name, std::string_view source, std::string where);
   void AddTokens(const jinja::Value& config);
 
   const jinja::Value* Find(const jinja::Value& object, std::string_view name) const {
@@ -80,17 +82,20 @@ Result<jinja::Value> FolderReader::ReadObject(const char* name) {
   }
 }
 
-void FolderReader::Add(std::string name, std::string_view source, std::string where) {
+Status FolderReader::Add(std::string name, std::string_view source, std::string where) {
   const auto same = [&](const auto& named) { return named.name == name; };
-  if (std::any_of(out_.templates.begin(), out_.templates.end(), same)) return;
+  if (std::any_of(out_.templates.begin(), out_.templates.end(), same)) return OkStatus();
+  if (out_.templates.size() == kMaxTemplates) {
+    return CorruptData(fmt::format("{}: at most {} chat templates are read", where, kMaxTemplates));
+  }
   out_.templates.push_back({std::move(name), std::string(source), std::move(where)});
+  return OkStatus();
 }
 
 Status FolderReader::AddTemplateFile(std::string name, const fs::path& path) {
   const Result<std::string> source = ReadFile(path, jinja::Limits{}.source_bytes);
   if (!source.ok()) return source.status();
-  Add(std::move(name), *source, path.string());
-  return OkStatus();
+  return Add(std::move(name), *source, OneLine(path.string()));
 }
 
 // chat_template.jinja, and additional_chat_templates/NAME.jinja beside it.
@@ -116,8 +121,7 @@ Status FolderReader::AddTemplateFiles() {
 Status FolderReader::AddFromConfig(const jinja::Value& chat_template, const fs::path& path) {
   const std::string where = path.string() + ": chat_template";
   if (chat_template.string()) {
-    Add(std::string(kDefault), chat_template.view(), where);
-    return OkStatus();
+    return Add(std::string(kDefault), chat_template.view(), where);
   }
   if (chat_template.is(jinja::Kind::kList)) {
     for (const jinja::Value& item : chat_template.list().items()) {
@@ -127,16 +131,20 @@ Status FolderReader::AddFromConfig(const jinja::Value& chat_template, const fs::
         return CorruptData(
             fmt::format("{}: every template of a list needs \"name\" and \"template\"", where));
       }
-      Add(std::string(name->view()), source->view(), fmt::format("{} \"{}\"", where, name->view()));
+      const Status s = Add(std::string(name->view()), source->view(),
+                           fmt::format("{} {}", where, Quoted(name->view())));
+      if (!s.ok()) return s;
     }
     return OkStatus();
   }
   if (chat_template.is(jinja::Kind::kDict)) {
     for (const auto& [name, source] : chat_template.dict().entries()) {
       if (!source.string()) {
-        return CorruptData(fmt::format("{}: template \"{}\" is no string", where, name.view()));
+        return CorruptData(fmt::format("{}: template {} is no string", where, Quoted(name.view())));
       }
-      Add(std::string(name.view()), source.view(), fmt::format("{} \"{}\"", where, name.view()));
+      const Status s = Add(std::string(name.view()), source.view(),
+                           fmt::format("{} {}", where, Quoted(name.view())));
+      if (!s.ok()) return s;
     }
     return OkStatus();
   }
@@ -217,11 +225,10 @@ Result<ModelFolderTemplates> ReadGguf(const fs::path& path) {
   const auto add = [&](std::string_view name, const std::string& key) {
     if (in.Has(key)) {
       out.templates.push_back({std::string(name), std::string(in.String(key)),
-                               fmt::format("{}: {}", path.string(), key)});
+                               fmt::format("{}: {}", path.string(), OneLine(key))});
     }
   };
   add(kDefault, std::string(kKey));
-  constexpr size_t kMaxTemplates = 64;
   for (std::string_view name : in.Strings("tokenizer.chat_templates", kMaxTemplates)) {
     if (name != kDefault) add(name, fmt::format("{}.{}", kKey, name));
   }
