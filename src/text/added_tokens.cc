@@ -11,6 +11,9 @@
 namespace quarry::text {
 namespace {
 
+// Of all tokens together: some dozen bytes are kept for each.
+constexpr size_t kMaxTotalBytes = size_t{4} << 20;
+
 // Where the last character of `text` begins. REQUIRES: not empty, valid UTF-8.
 size_t LastChar(std::string_view text) {
   size_t i = text.size() - 1;
@@ -33,6 +36,13 @@ size_t SpacesAtEnd(std::string_view text) {
   return text.size() - end;
 }
 
+// `size`: of the token or what normalisation made of it.
+Status CheckTokenBytes(const std::string& token, size_t size, std::string_view what) {
+  if (size <= kMaxTokenBytes) return OkStatus();
+  return Unsupported(fmt::format("added token {}: {}it has {} bytes, at most {}", Quoted(token),
+                                 what, size, kMaxTokenBytes));
+}
+
 size_t SpacesAtBegin(std::string_view text) {
   size_t n = 0;
   while (n < text.size()) {
@@ -47,7 +57,7 @@ size_t SpacesAtBegin(std::string_view text) {
 
 std::vector<AddedToken> AddedVocabulary::WithoutRepeats(std::vector<AddedToken> tokens) {
   std::vector<AddedToken> out;
-  std::unordered_map<std::string, size_t> places;
+  std::map<std::string, size_t> places;
   for (AddedToken& token : tokens) {
     if (token.content.empty()) continue;
     const auto [it, fresh] = places.emplace(token.content, out.size());
@@ -67,18 +77,26 @@ Result<AddedVocabulary> AddedVocabulary::Create(std::vector<AddedToken> tokens,
                                                 const Normalizer* normalizer) {
   AddedVocabulary v;
   v.tokens_ = WithoutRepeats(std::move(tokens));
+  size_t total = 0;
   for (size_t i = 0; i < v.tokens_.size(); ++i) {
     const AddedToken& token = v.tokens_[i];
     if (const AddedToken* other = v.Find(token.id)) {
       return CorruptData(fmt::format("added tokens {} and {} both have id {}",
                                      Quoted(other->content), Quoted(token.content), token.id));
     }
+    if (Status s = CheckTokenBytes(token.content, token.content.size(), ""); !s.ok()) return s;
     std::string text = token.content;
     if (token.normalized && normalizer != nullptr) {
       bool at_start = true;
       if (Status s = normalizer->Apply(text, at_start); !s.ok()) {
         return s.WithPrefix(fmt::format("added token {}", Quoted(token.content)));
       }
+      if (Status s = CheckTokenBytes(token.content, text.size(), "normalised, "); !s.ok()) return s;
+    }
+    total += text.size();
+    if (total > kMaxTotalBytes) {
+      return Unsupported(fmt::format("added token {}: those up to it have {} bytes, at most {}",
+                                     Quoted(token.content), total, kMaxTotalBytes));
     }
     if (!text.empty()) {
       Matcher& matcher = v.matchers_[token.normalized ? 1 : 0];
@@ -103,7 +121,7 @@ std::optional<std::string_view> AddedVocabulary::Text(TokenId id) const {
 }
 
 const AddedToken* AddedVocabulary::Find(std::string_view content) const {
-  const auto it = by_content_.find(std::string(content));
+  const auto it = by_content_.find(content);
   return it == by_content_.end() ? nullptr : &tokens_[it->second];
 }
 
@@ -127,6 +145,8 @@ void AddedVocabulary::Split(std::string_view text, bool normalized, bool parse_s
                             std::vector<Piece>& out) const {
   const Matcher& matcher = matchers_[normalized ? 1 : 0];
   size_t covered = 0;  // everything before is in `out`
+  // The last run of blanks that was looked at: tokens inside of it do not look again.
+  size_t blanks_begin = 0, blanks_end = 0;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (!matcher.other.CanBegin(byte) && !(parse_special && matcher.special.CanBegin(byte))) {
@@ -143,8 +163,16 @@ void AddedVocabulary::Split(std::string_view text, bool normalized, bool parse_s
     size_t end = i + length;
     i = end;  // shorter tokens inside a rejected one are not looked for
     if (token->single_word && !IsWholeWord(text.substr(0, begin), text.substr(end))) continue;
-    if (token->lstrip) begin -= SpacesAtEnd(text.substr(0, begin));
-    if (token->rstrip) end += SpacesAtBegin(text.substr(end));
+    if (token->lstrip && begin > covered) {
+      begin -= SpacesAtEnd(text.substr(covered, begin - covered));
+    }
+    if (token->rstrip) {
+      if (end < blanks_begin || end > blanks_end) {
+        blanks_begin = end;
+        blanks_end = end + SpacesAtBegin(text.substr(end));
+      }
+      end = blanks_end;
+    }
     begin = std::max(begin, covered);  // the token before may have taken its blanks
     if (begin >= end) continue;
     if (covered < begin) out.push_back({covered, begin});

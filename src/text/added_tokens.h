@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,7 +69,8 @@ class AddedVocabulary {
 
   std::vector<AddedToken> tokens_;
   std::vector<std::string> texts_;  // parallel to tokens_
-  std::unordered_map<std::string, size_t> by_content_;
+  // Ordered: the keys come from outside and could be chosen to share a hash.
+  std::map<std::string, size_t, std::less<>> by_content_;
   std::unordered_map<TokenId, size_t> by_id_;
   TokenSet specials_;
   TokenSet skipped_;

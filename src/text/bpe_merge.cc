@@ -19,7 +19,7 @@ MergeTable::MergeTable(std::span<const Merge> merges) {
   mask_ = slots_.size() - 1;
   for (const Merge& m : merges) {
     const uint64_t key = KeyOf(m.left, m.right);
-    size_t i = Hash(key) & mask_;
+    size_t i = seed_.Hash(key) & mask_;
     while (slots_[i].key != kFree && slots_[i].key != key) i = (i + 1) & mask_;
     slots_[i] = {key, {m.rank, m.result}};
   }

@@ -9,6 +9,7 @@
 
 #include "quarry/types.h"
 
+#include "text/hash_seed.h"
 #include "text/model.h"
 
 namespace quarry::text {
@@ -42,7 +43,7 @@ class MergeTable {
   Found Find(TokenId left, TokenId right) const {
     if (slots_.empty()) return {};
     const uint64_t key = KeyOf(left, right);
-    for (size_t i = Hash(key) & mask_;; i = (i + 1) & mask_) {
+    for (size_t i = seed_.Hash(key) & mask_;; i = (i + 1) & mask_) {
       const Slot& slot = slots_[i];
       if (slot.key == key) return slot.value;
       if (slot.key == kFree) return {};
@@ -58,12 +59,9 @@ class MergeTable {
   static uint64_t KeyOf(TokenId left, TokenId right) {
     return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   }
-  static size_t Hash(uint64_t key) {
-    key *= 0x9e3779b97f4a7c15u;
-    return key ^ (key >> 32);
-  }
   std::vector<Slot> slots_;
   size_t mask_ = 0;
+  HashSeed seed_ = HashSeed::Random();
 };
 
 // Merges runs of symbols; holds the memory for it.

@@ -52,13 +52,14 @@ Result<std::vector<TokenId>> Pipeline::Encode(std::string_view text,
   const auto encoder =
       parts_.model->NewEncoder(options.parse_special ? nullptr : &added_.specials());
   std::vector<TokenId> ids;
+  size_t bytes = 0;
   for (const Piece& part : parts) {
     if (part.token != kNoToken) {
       ids.push_back(part.token);
       continue;
     }
     const std::string_view view = text.substr(part.begin, part.end - part.begin);
-    if (Status s = EncodeText(view, part.begin == 0, options.parse_special, *encoder, ids);
+    if (Status s = EncodeText(view, part.begin == 0, options.parse_special, *encoder, bytes, ids);
         !s.ok()) {
       return s;
     }
@@ -70,7 +71,7 @@ Result<std::vector<TokenId>> Pipeline::Encode(std::string_view text,
 }
 
 Status Pipeline::EncodeText(std::string_view text, bool at_start, bool parse_special,
-                            PieceEncoder& encoder, std::vector<TokenId>& out) const {
+                            PieceEncoder& encoder, size_t& bytes, std::vector<TokenId>& out) const {
   PieceList list;
   list.text = text;
   if (parts_.normalizer != nullptr) {
@@ -84,6 +85,8 @@ Status Pipeline::EncodeText(std::string_view text, bool at_start, bool parse_spe
     // Offsets into a piece must stay below 2^31.
     if (Status s = CheckStageBytes(list.text.size()); !s.ok()) return s;
   }
+  bytes += list.text.size();
+  if (Status s = CheckStageBytes(bytes); !s.ok()) return s;
   for (const Piece& piece : list.pieces) {
     if (piece.token != kNoToken) {
       out.push_back(piece.token);

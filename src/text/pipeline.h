@@ -59,9 +59,10 @@ class Pipeline {
 
  private:
   explicit Pipeline(TokenizerParts parts) : parts_(std::move(parts)) {}
-  // Encodes text between added tokens; `at_start` if nothing stands before it.
+  // Encodes text between added tokens; `at_start` if nothing stands before it. `bytes` counts what
+  // the stages made of all such texts.
   Status EncodeText(std::string_view text, bool at_start, bool parse_special, PieceEncoder& encoder,
-                    std::vector<TokenId>& out) const;
+                    size_t& bytes, std::vector<TokenId>& out) const;
 
   TokenizerParts parts_;
   AddedVocabulary added_;

@@ -49,6 +49,9 @@ Status AppendSpecial(JsonFields& fields, std::string_view name, std::vector<Slot
 
 PostProcessorResult ParseTemplate(JsonFields& fields) {
   std::vector<Slot> slots;
+  if (fields.Has("single") && fields.Elements("single").size() > kMaxTemplateSlots) {
+    return fields.Error("single", fmt::format("has more than {} elements", kMaxTemplateSlots));
+  }
   for (JsonFields& piece : fields.Objects("single")) {
     if (std::optional<JsonFields> special = piece.Object("SpecialToken")) {
       const std::string_view name = special->String("id");

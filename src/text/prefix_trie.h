@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/hash_seed.h"
+
 namespace quarry::text {
 
 // Immutable after building; safe to read from any number of threads.
@@ -58,9 +60,8 @@ class PrefixTrie {
       if (e.node == node && e.byte == byte) return e.child;
     }
   }
-  static size_t Hash(uint32_t node, unsigned char byte) {
-    const uint64_t h = (static_cast<uint64_t>(node) << 8 | byte) * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 32);
+  size_t Hash(uint32_t node, unsigned char byte) const {
+    return seed_.Hash(static_cast<uint64_t>(node) << 8 | byte);
   }
   void AddEdge(uint32_t node, unsigned char byte, uint32_t child);
 
@@ -70,6 +71,7 @@ class PrefixTrie {
   size_t n_edges_ = 0;
   std::vector<int32_t> values_;  // by node
   uint32_t nodes_ = 1;
+  HashSeed seed_ = HashSeed::Random();
 };
 
 }  // namespace quarry::text

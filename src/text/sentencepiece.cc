@@ -18,8 +18,6 @@ namespace {
 using PieceType = SentencePieceFile::PieceType;
 
 constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581
-// Every way to cut a piece in two is tried; real models have pieces of some dozen bytes.
-constexpr size_t kMaxPieceBytes = 1024;
 
 Result<Vocabulary> MakeVocabulary(const SentencePieceFile& file) {
   Vocabulary vocabulary;
@@ -28,6 +26,11 @@ Result<Vocabulary> MakeVocabulary(const SentencePieceFile& file) {
   vocabulary.Reserve(file.pieces.size(), bytes);
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const std::string& text = file.pieces[id].text;
+    // Also, every way to cut a piece in two is tried.
+    if (text.size() > kMaxTokenBytes) {
+      return Unsupported(fmt::format("SentencePiece model: piece {} has {} bytes, at most {}", id,
+                                     text.size(), kMaxTokenBytes));
+    }
     if (const TokenId other = vocabulary.Find(text); other >= 0) {
       return CorruptData(fmt::format("SentencePiece model: pieces {} and {} are both {}", other, id,
                                      Quoted(text)));
@@ -64,10 +67,6 @@ Result<std::vector<Merge>> MakeMerges(const SentencePieceFile& file, const Vocab
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const auto& piece = file.pieces[id];
     if (piece.type != PieceType::kNormal) continue;
-    if (piece.text.size() > kMaxPieceBytes) {
-      return Unsupported(fmt::format("SentencePiece model: piece {} has {} bytes, at most {}", id,
-                                     piece.text.size(), kMaxPieceBytes));
-    }
     const auto rank = std::lower_bound(ranked.begin(), ranked.end(), piece.score, std::greater<>());
     const std::string_view text = piece.text;
     for (size_t cut = static_cast<size_t>(DecodeUtf8(text, 0).length); cut < text.size();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_map>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -92,8 +92,8 @@ class Numbering {
 
 Result<std::vector<AddedToken>> ParseAddedTokens(JsonFields& root, const Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
-  std::unordered_map<int64_t, std::string> declared;
-  std::unordered_map<std::string, TokenId> numbers;
+  std::map<int64_t, std::string> declared;
+  std::map<std::string, TokenId> numbers;
   Numbering numbering(vocabulary);
   for (JsonFields& fields : root.Objects("added_tokens")) {
     const int64_t id = fields.Int("id");

@@ -50,6 +50,10 @@ Status UnigramModel::Index() {
       return CorruptData(fmt::format("unigram model: the score of token {} is not finite", i));
     }
     if (unreachable_.Contains(id)) continue;
+    if (text.size() > kMaxTokenBytes) {
+      return Unsupported(fmt::format("unigram model: token {} has {} bytes, at most {}", i,
+                                     text.size(), kMaxTokenBytes));
+    }
     if (!user_defined_.Contains(id)) {
       least = std::min(least, scores_[i]);
       max_score_ = std::max(max_score_, scores_[i]);

@@ -13,13 +13,6 @@ namespace {
 
 constexpr size_t kMaxArenaBytes = size_t{1} << 31;
 
-__extension__ using Uint128 = unsigned __int128;
-
-uint64_t Mix(uint64_t a, uint64_t b) {
-  const auto product = static_cast<Uint128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 uint64_t Load(const char* p, size_t n) {
   uint64_t value = 0;
   std::memcpy(&value, p, n);
@@ -28,18 +21,19 @@ uint64_t Load(const char* p, size_t n) {
 
 }  // namespace
 
-uint64_t HashBytes(std::string_view bytes) {
-  constexpr uint64_t kA = 0x9e3779b97f4a7c15u;
-  constexpr uint64_t kB = 0xe7037ed1a0b428dbu;
-  uint64_t h = kA ^ bytes.size();
-  const char* p = bytes.data();
-  size_t n = bytes.size();
-  for (; n > 16; n -= 16, p += 16) h = Mix(h ^ Load(p, 8), kB ^ Load(p + 8, 8));
-  if (n >= 8) return Mix(h ^ Load(p, 8), kB ^ Load(p + n - 8, 8));
-  if (n >= 4) return Mix(h ^ Load(p, 4), kB ^ Load(p + n - 4, 4));
-  if (n == 0) return Mix(h, kB);
+uint64_t Vocabulary::Hash(std::string_view text) const {
+  uint64_t h = seed_.start ^ text.size();
+  const char* p = text.data();
+  size_t n = text.size();
+  // The sum keeps what came before even if a factor is zero.
+  for (; n > 16; n -= 16, p += 16) {
+    h += FoldedProduct(h ^ Load(p, 8), seed_.factor ^ Load(p + 8, 8));
+  }
+  if (n >= 8) return h + FoldedProduct(h ^ Load(p, 8), seed_.factor ^ Load(p + n - 8, 8));
+  if (n >= 4) return h + FoldedProduct(h ^ Load(p, 4), seed_.factor ^ Load(p + n - 4, 4));
+  if (n == 0) return FoldedProduct(h, seed_.factor);
   const auto byte = [&](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(p[i])); };
-  return Mix(h ^ (byte(0) << 16 | byte(n / 2) << 8 | byte(n - 1)), kB);
+  return h + FoldedProduct(h ^ (byte(0) << 16 | byte(n / 2) << 8 | byte(n - 1)), seed_.factor);
 }
 
 void Vocabulary::Reserve(size_t tokens, size_t bytes) {
@@ -65,7 +59,7 @@ void Vocabulary::Grow(size_t slots) {
   for (const Slot& slot : old) {
     if (slot.id == kNone) continue;
     const std::string_view text = Text(slot.id);
-    slots_[FindSlot(text, HashBytes(text))] = slot;
+    slots_[FindSlot(text, Hash(text))] = slot;
   }
 }
 
@@ -86,7 +80,7 @@ Status Vocabulary::Add(std::string_view text, int64_t id) {
   if (2 * (size_ + 1) > slots_.size()) Grow(std::max<size_t>(16, 2 * slots_.size()));
   if (Index(token) >= entries_.size()) entries_.resize(Index(token) + 1);
 
-  const uint64_t hash = HashBytes(text);
+  const uint64_t hash = Hash(text);
   Slot& slot = slots_[FindSlot(text, hash)];
   Entry& entry = entries_[Index(token)];
   entry.begin = static_cast<uint32_t>(arena_.size());
@@ -100,7 +94,7 @@ Status Vocabulary::Add(std::string_view text, int64_t id) {
 
 TokenId Vocabulary::Find(std::string_view text) const {
   if (slots_.empty()) return kNone;
-  return slots_[FindSlot(text, HashBytes(text))].id;
+  return slots_[FindSlot(text, Hash(text))].id;
 }
 
 }  // namespace quarry::text

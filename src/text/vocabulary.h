@@ -9,10 +9,15 @@
 #include "quarry/status.h"
 #include "quarry/types.h"
 
+#include "text/hash_seed.h"
+
 namespace quarry::text {
 
 // Ids at or above this are refused: a table over all ids is kept.
 inline constexpr TokenId kMaxTokenIds = 1 << 22;
+// Where a text is searched for tokens at each place, the time is as the text's length times that of
+// the longest token: longer ones are refused. Published tokenizers have up to 256 bytes.
+inline constexpr size_t kMaxTokenBytes = 1024;
 
 // Immutable after building; safe to read from any number of threads. A token's text is any byte
 // string; ids need not be contiguous, nor given in order.
@@ -54,6 +59,7 @@ class Vocabulary {
     TokenId id = kNone;
   };
   static size_t Index(TokenId id) { return static_cast<size_t>(id); }
+  uint64_t Hash(std::string_view text) const;
   size_t FindSlot(std::string_view text, uint64_t hash) const;
   void Grow(size_t slots);
 
@@ -61,9 +67,7 @@ class Vocabulary {
   std::vector<Entry> entries_;  // by id
   std::vector<Slot> slots_;     // open addressing, a power of two
   size_t size_ = 0;
+  HashSeed seed_ = HashSeed::Random();
 };
-
-// A fast hash of a short byte string; the same on every machine of one byte order.
-uint64_t HashBytes(std::string_view bytes);
 
 }  // namespace quarry::text

@@ -1,7 +1,5 @@
 #include "text/word_piece.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "base/quoted.h"
@@ -26,9 +24,19 @@ Result<std::unique_ptr<WordPieceModel>> WordPieceModel::Create(Vocabulary vocabu
     return CorruptData(
         fmt::format("unk_token {} is not in the vocabulary", Quoted(model->options_.unk_token)));
   }
-  for (size_t id = 0; id < model->vocabulary_.id_limit(); ++id) {
-    const size_t length = model->vocabulary_.Text(static_cast<TokenId>(id)).size();
-    model->longest_token_ = std::max(model->longest_token_, length);
+  const std::string& prefix = model->options_.continuing_prefix;
+  for (size_t i = 0; i < model->vocabulary_.id_limit(); ++i) {
+    const std::string_view text = model->vocabulary_.Text(static_cast<TokenId>(i));
+    if (text.empty()) continue;
+    if (text.size() > kMaxTokenBytes) {
+      return Unsupported(
+          fmt::format("token {} has {} bytes, at most {}", i, text.size(), kMaxTokenBytes));
+    }
+    const TokenId id = model->vocabulary_.Find(text);  // of several with this text the last
+    model->first_.Insert(text, id);
+    if (text.size() > prefix.size() && text.starts_with(prefix)) {
+      model->later_.Insert(text.substr(prefix.size()), id);
+    }
   }
   return model;
 }
@@ -42,17 +50,14 @@ class WordPieceEncoder final : public PieceEncoder {
     const size_t before = out.size();
     bool known = IsShortEnough(piece);
     for (size_t begin = 0; known && begin < piece.size();) {
-      size_t end = std::min(piece.size(), begin + model_.longest_token_);
-      while (end < piece.size() && !IsCharBegin(piece[end])) --end;
-      TokenId id = Vocabulary::kNone;
-      while (end > begin && !Allowed(forbidden_, id = Find(piece, begin, end))) {
-        do {
-          --end;
-        } while (end > begin && !IsCharBegin(piece[end]));
-      }
-      known = end > begin;
-      if (known) out.push_back(id);
-      begin = end;
+      const PrefixTrie& trie = begin == 0 ? model_.first_ : model_.later_;
+      PrefixTrie::Hit longest;
+      trie.Prefixes(piece.substr(begin), [&](size_t length, TokenId id) {
+        if (Allowed(forbidden_, id)) longest = {length, id};
+      });
+      known = longest.length > 0;
+      if (known) out.push_back(longest.value);
+      begin += longest.length;
     }
     if (!known) {
       out.resize(before);
@@ -68,17 +73,8 @@ class WordPieceEncoder final : public PieceEncoder {
     return n <= model_.options_.max_chars_per_word;
   }
 
-  TokenId Find(std::string_view piece, size_t begin, size_t end) {
-    const std::string_view part = piece.substr(begin, end - begin);
-    if (begin == 0) return model_.vocabulary_.Find(part);
-    buffer_ = model_.options_.continuing_prefix;
-    buffer_ += part;
-    return model_.vocabulary_.Find(buffer_);
-  }
-
   const WordPieceModel& model_;
   const TokenSet* forbidden_;
-  std::string buffer_;
 };
 
 std::unique_ptr<PieceEncoder> WordPieceModel::NewEncoder(const TokenSet* forbidden) const {

@@ -7,6 +7,7 @@
 #include "quarry/status.h"
 
 #include "text/model.h"
+#include "text/prefix_trie.h"
 
 namespace quarry::text {
 
@@ -18,7 +19,7 @@ struct WordPieceOptions {
 
 class WordPieceModel final : public Model {
  public:
-  // Fails if the unknown token is not in the vocabulary.
+  // Fails if the unknown token is not in the vocabulary, or a token is longer than kMaxTokenBytes.
   static Result<std::unique_ptr<WordPieceModel>> Create(Vocabulary vocabulary,
                                                         WordPieceOptions options);
   const Vocabulary& vocabulary() const override { return vocabulary_; }
@@ -31,7 +32,7 @@ class WordPieceModel final : public Model {
   Vocabulary vocabulary_;
   WordPieceOptions options_;
   TokenId unk_ = Vocabulary::kNone;
-  size_t longest_token_ = 0;  // in bytes
+  PrefixTrie first_, later_;  // tokens by their text; those with the prefix, without it
 };
 
 class WordLevelModel final : public Model {

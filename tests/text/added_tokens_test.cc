@@ -66,6 +66,33 @@ TEST(AddedTokens, StripsBlanksAround) {
   EXPECT_EQ(Cut({right, Token(" b", 3)}, "a<r>  b"), "a|<2>|<3>");
 }
 
+// Each token counted all blanks before and behind it anew: hours.
+TEST(AddedTokens, BlanksAmongBlanksTakeLinearTime) {
+  AddedToken left = Token("  ", 1), right = Token("  ", 1);
+  left.lstrip = true;
+  right.rstrip = true;
+  const std::string blanks(4'000'000, ' ');
+  EXPECT_EQ(Cut({right}, "a" + blanks + "b"), "a|<1>|b");
+  EXPECT_EQ(Cut({left}, blanks).size(), 4 * size_t{2'000'000} - 1);
+}
+
+TEST(AddedTokens, LongOnesAreRefused) {
+  EXPECT_EQ(Cut({Token(std::string(1024, 'a'), 1)}, "b"), "b");
+  EXPECT_THAT(Cut({Token(std::string(1025, 'a'), 1)}, "b"), HasSubstr("1025 bytes, at most 1024"));
+  const PrependNormalizer prepend(std::string(1000, 'y'));
+  AddedToken token = Token(std::string(25, 'a'), 1);
+  token.normalized = true;
+  EXPECT_THAT(AddedVocabulary::Create({token}, &prepend).status().message(),
+              HasSubstr("normalised, it has 1025 bytes, at most 1024"));
+  std::vector<AddedToken> many;
+  for (TokenId id = 0; id < 5000; ++id) {
+    many.push_back(Token(std::to_string(id), id));
+    many.back().normalized = true;
+  }
+  EXPECT_THAT(AddedVocabulary::Create(many, &prepend).status().message(),
+              HasSubstr("bytes, at most 4194304"));
+}
+
 TEST(AddedTokens, SpecialOnesOnlyWhenAsked) {
   AddedToken special = Token("<s>", 1);
   special.special = true;

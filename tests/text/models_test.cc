@@ -1,5 +1,6 @@
 // Unigram, WordPiece and WordLevel, and the tables below the models.
 
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -123,6 +124,26 @@ TEST(WordPiece, LongestMatchFirst) {
               HasSubstr("unk_token \"[UNK]\" is not in the vocabulary"));
 }
 
+// Every length was tried at every place: hours.
+TEST(WordPiece, LongWordsTakeLinearTime) {
+  const auto t = MakeTokenizer(
+      "{'type':'WordPiece','unk_token':'?','max_input_chars_per_word':9223372036854775807,"
+      "'vocab':{'?':0,'a':1,'##a':2,'" +
+      std::string(1024, 'b') + "':3}}");
+  EXPECT_EQ(Encode(t, std::string(2'000'000, 'a')).size(), 2'000'000u);
+}
+
+TEST(Models, RefuseLongTokensThatAreSearchedFor) {
+  const std::string token(1025, 'a');
+  const std::string models[] = {
+      "{'type':'WordPiece','unk_token':'?','vocab':{'?':0,'" + token + "':1}}",
+      "{'type':'Unigram','vocab':[['?',0],['" + token + "',0]]}"};
+  for (const std::string& model : models) {
+    EXPECT_THAT(MakeTokenizer(model).status().message(),
+                HasSubstr("token 1 has 1025 bytes, at most 1024"));
+  }
+}
+
 TEST(WordLevel, WholePiecesOnly) {
   const auto t = MakeTokenizer("{'type':'WordLevel','unk_token':'?','vocab':{'?':3,'ab':5}}");
   EXPECT_THAT(Encode(t, "ab"), ElementsAre(5));
@@ -154,6 +175,23 @@ TEST(Vocabulary, FindsWhatWasAdded) {
   EXPECT_FALSE(v.Add("far", kMaxTokenIds).ok());
   EXPECT_FALSE(v.Contains(-1));
   EXPECT_FALSE(v.Contains(1 << 30));
+}
+
+// The second eight bytes of these texts made a factor of the hash zero, and all were one chain.
+TEST(Vocabulary, TextsCannotBeChosenToCollide) {
+  constexpr uint64_t kFactor = 0xe7037ed1a0b428dbu;
+  std::string text(32, 'x');
+  std::memcpy(text.data() + 8, &kFactor, 8);
+  Vocabulary v;
+  constexpr TokenId kTexts = 200'000;
+  for (TokenId id = 0; id < kTexts; ++id) {
+    std::memcpy(text.data(), &id, sizeof id);
+    ASSERT_TRUE(v.Add(text, id).ok());
+  }
+  for (TokenId id = 0; id < kTexts; ++id) {
+    std::memcpy(text.data(), &id, sizeof id);
+    ASSERT_EQ(v.Find(text), id);
+  }
 }
 
 TEST(PrefixTrie, FindsAllPrefixes) {
