@@ -22,7 +22,8 @@ struct Prompt {
 };
 
 // The text as it is, special tokens in it read as such, and those around it that the tokenizer asks
-// for. `question` is looked for in it; empty: none.
+// for. `question` is looked for in it; empty: none. A text that begins with the question, and has
+// more, has it there; in any other the last place counts.
 Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
                          std::string_view question = {});
 
@@ -38,9 +39,11 @@ std::string DocumentMessage(std::string_view document, std::string_view question
                             bool question_first);
 
 // Where `question` stands in `prompt`, as Q-LLM looks for it: with more than two tokens, the first
-// place where all but its first and last stand (those may have merged with their neighbours),
-// widened by one on each side; otherwise the first exact match. Empty if there is none.
-TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question);
+// place, or with `last_place` the last, where all but its first and last stand (those may have
+// merged with their neighbours), widened by one on each side; otherwise the first or last exact
+// match. Empty if there is none. Linear time.
+TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question,
+                        bool last_place = false);
 
 // `prompt` cut to what fits into max_len together with the answer. With `cut`, the first 128 tokens
 // and as much of the end as fits are kept, and of the question what is left of it; otherwise a

@@ -12,26 +12,57 @@ namespace {
 
 constexpr int64_t kKeptHead = 128;
 
+// Which of several places of a question counts.
+enum class Place { kFirst, kLast };
+
+// A text that begins with the question has it there for methods that read it first. Otherwise a
+// document before the question may hold the same words.
+Place PlaceOf(std::string_view text, std::string_view question) {
+  return text.size() > question.size() && text.starts_with(question) ? Place::kFirst : Place::kLast;
+}
+
+// Where `what`, which is not empty, first begins in `in`; in.size() if nowhere. By Knuth, Morris
+// and Pratt, since both may be long and alike. `in` and `what` are read by index.
+template <typename In, typename What>
+size_t FindFirst(In in, size_t in_size, What what, size_t what_size) {
+  // border[i]: length of the longest beginning of `what` that also ends before i, other than
+  // itself.
+  std::vector<size_t> border(what_size + 1, 0);
+  size_t k = 0;
+  for (size_t i = 1; i < what_size; ++i) {
+    while (k > 0 && what(i) != what(k)) k = border[k];
+    if (what(i) == what(k)) ++k;
+    border[i + 1] = k;
+  }
+  k = 0;
+  for (size_t i = 0; i < in_size; ++i) {
+    while (k > 0 && in(i) != what(k)) k = border[k];
+    if (in(i) == what(k)) ++k;
+    if (k == what_size) return i + 1 - what_size;
+  }
+  return in_size;
+}
+
 // The range of the question in the prompt; empty text, no range.
 Result<TokenRange> Locate(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
-                          std::string_view question) {
+                          std::string_view question, Place place) {
   if (question.empty()) return TokenRange{};
   // Behind a space its first word is another token, of which several may differ.
   for (const char* before : {"", " "}) {
     const Result<std::vector<TokenId>> ids = tokenizer.Encode(
         before + std::string(question), {.add_special_tokens = false, .parse_special = false});
     if (!ids.ok()) return ids.status();
-    const TokenRange found = FindQuestion(prompt, *ids);
+    const TokenRange found = FindQuestion(prompt, *ids, place == Place::kLast);
     if (!found.empty()) return found;
   }
   return TokenRange{};
 }
 
 Result<Prompt> Finish(const Tokenizer& tokenizer, bool repaired,
-                      Result<std::vector<TokenId>> tokens, std::string_view question) {
+                      Result<std::vector<TokenId>> tokens, std::string_view question, Place place) {
   if (!tokens.ok()) return tokens.status();
   Prompt prompt = {std::move(*tokens), {}, repaired};
-  const Result<TokenRange> range = Locate(tokenizer, prompt.tokens, question);
+  const Result<TokenRange> range = Locate(tokenizer, prompt.tokens, question, place);
   if (!range.ok()) return range.status();
   prompt.question = *range;
   return prompt;
@@ -161,13 +192,22 @@ Result<std::vector<TokenId>> EncodeSegments(const Tokenizer& tokenizer, const st
 
 }  // namespace
 
-TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question) {
+TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId> question,
+                        bool last_place) {
   const bool widen = question.size() > 2;
   const auto inner = widen ? question.subspan(1, question.size() - 2) : question;
   if (inner.empty()) return {};
-  const auto at = std::search(prompt.begin(), prompt.end(), inner.begin(), inner.end());
-  if (at == prompt.end()) return {};
-  const TokenPos first = at - prompt.begin();
+  const size_t n = prompt.size(), m = inner.size();
+  size_t at = 0;
+  if (last_place) {
+    const size_t from_end = FindFirst([&](size_t i) { return prompt[n - 1 - i]; }, n,
+                                      [&](size_t i) { return inner[m - 1 - i]; }, m);
+    at = from_end == n ? n : n - from_end - m;
+  } else {
+    at = FindFirst([&](size_t i) { return prompt[i]; }, n, [&](size_t i) { return inner[i]; }, m);
+  }
+  if (at == n) return {};
+  const auto first = static_cast<TokenPos>(at);
   const TokenPos last = first + static_cast<TokenPos>(inner.size());
   if (!widen) return {first, last};
   return {std::max<TokenPos>(0, first - 1),
@@ -176,7 +216,8 @@ TokenRange FindQuestion(std::span<const TokenId> prompt, std::span<const TokenId
 
 Result<Prompt> RawPrompt(const Tokenizer& tokenizer, std::string_view text,
                          std::string_view question) {
-  return Finish(tokenizer, !IsValidUtf8(text), tokenizer.Encode(text), question);
+  return Finish(tokenizer, !IsValidUtf8(text), tokenizer.Encode(text), question,
+                PlaceOf(text, question));
 }
 
 Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
@@ -185,12 +226,13 @@ Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
   if (chat == nullptr) {
     const std::string& text = messages.back().content;
     return Finish(tokenizer, !IsValidUtf8(text), tokenizer.Encode(text, {.parse_special = false}),
-                  question);
+                  question, PlaceOf(text, question));
   }
   const Result<std::vector<RenderedSegment>> segments = chat->RenderSegments(messages);
   if (!segments.ok()) return segments.status();
   // Of a conversation the newest turn is the question, unless it is given.
   if (question.empty() && messages.size() > 1) question = messages.back().content;
+  const Place place = PlaceOf(messages.back().content, question);
   std::string text;
   for (const RenderedSegment& s : *segments) text += s.text;
   // Templates repair what they are given.
@@ -198,7 +240,7 @@ Result<Prompt> ChatPrompt(const Tokenizer& tokenizer, const ChatTemplate* chat,
                                     [](const ChatMessage& m) { return !IsValidUtf8(m.content); });
   return Finish(tokenizer, repaired,
                 EncodeSegments(tokenizer, text, *segments, chat->leaves_bos_to_tokenizer()),
-                question);
+                question, place);
 }
 
 std::string DocumentMessage(std::string_view document, std::string_view question,

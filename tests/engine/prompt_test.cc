@@ -30,6 +30,23 @@ TEST(FindQuestion, MatchesAsQLlmDoes) {
   for (const auto& c : cases) EXPECT_EQ(FindQuestion(prompt, c.question), c.want) << c.name;
 }
 
+TEST(FindQuestion, FindsTheLastPlace) {
+  const Ids prompt = {1, 2, 3, 4, 5, 3, 4, 9};
+  EXPECT_EQ(FindQuestion(prompt, Ids{8, 3, 4, 7}, true), (TokenRange{4, 8}));
+  EXPECT_EQ(FindQuestion(prompt, Ids{1, 2}, true), (TokenRange{0, 2}));
+  EXPECT_EQ(FindQuestion(prompt, Ids{9}, true), (TokenRange{7, 8}));
+  EXPECT_EQ(FindQuestion(prompt, Ids{8, 6, 7}, true), TokenRange{});
+  EXPECT_EQ(FindQuestion(prompt, Ids(20, 3), true), TokenRange{});
+}
+
+// Hours if every place were compared from its beginning.
+TEST(FindQuestion, TakesLinearTimeInTextsThatAreAlike) {
+  Ids prompt(2'000'000, 1), question(1'000'000, 1);
+  question[900'000] = 2;
+  EXPECT_TRUE(FindQuestion(prompt, question).empty());
+  EXPECT_TRUE(FindQuestion(prompt, question, true).empty());
+}
+
 TEST(FitPrompt, KeepsTheHeadAndTheEnd) {
   Ids ids(1000);
   std::iota(ids.begin(), ids.end(), 0);
@@ -157,6 +174,21 @@ TEST_F(BundledPrompt, ANewestTurnIsTheQuestion) {
   ASSERT_FALSE(p.question.empty());
   const Ids question(p.tokens.begin() + p.question.begin, p.tokens.begin() + p.question.end);
   EXPECT_NE(tokenizer_.Decode(question)->find("is the pass key"), std::string::npos);
+}
+
+// A document may hold the question, too: the place in the document was taken.
+TEST_F(BundledPrompt, TheQuestionIsTheOneBehindTheDocument) {
+  const std::string question = "What is the pass key?";
+  const std::string document = "Somebody asked: What is the pass key? Nobody knew.";
+  const auto place = [&](bool first) {
+    const ChatMessage message[] = {{"user", DocumentMessage(document, question, first)}};
+    return ChatPrompt(tokenizer_, &chat_, message, question)->question;
+  };
+  const ChatMessage before[] = {{"user", document}};
+  const auto document_end =
+      static_cast<TokenPos>(ChatPrompt(tokenizer_, &chat_, before)->tokens.size()) - 6;
+  EXPECT_GT(place(false).begin, document_end);
+  EXPECT_LT(place(true).begin, 8) << "in front of the document";
 }
 
 TEST_F(BundledPrompt, RawTextMayHoldControlTokens) {
