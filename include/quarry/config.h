@@ -69,7 +69,7 @@ MethodChoice ChooseMethods(int64_t tokens, int64_t native_context);
 int64_t SuggestChunkSize(const AttentionSetup& setup);
 
 // The configuration of a run without a file: the parameters of `methods`, then the overrides. A key
-// without a dot is that of every phase that has it.
+// without a dot is that of the phase whose method takes it; one that both take is an error.
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides = {});
 

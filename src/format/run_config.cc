@@ -13,8 +13,9 @@ namespace quarry {
 namespace {
 
 constexpr int64_t kMaxLen = int64_t{1} << 40;
-constexpr int64_t kMaxChunk = int64_t{1} << 30;
-constexpr double kMaxRopeBase = 1e18;
+// Engine::Open has the same two limits.
+constexpr int64_t kMaxChunk = int64_t{1} << 20;
+constexpr double kMaxRopeBase = 1e12;
 constexpr double kMaxDistanceScale = 1e6;
 
 constexpr std::string_view kRunConfigKeys[] = {
@@ -144,8 +145,25 @@ void ReadModel(const YamlNode& map, const YamlEntry* attention, std::string_view
   error = Validate(config.attention).WithPrefix(file);
 }
 
-void NoteUnevenChunks(RunConfig& config) {
+// Methods that estimate attend a forward pass of no more tokens than they estimate from densely.
+void NoteDenseChunks(const AttentionConfig& prefill, RunConfig& config) {
+  constexpr int64_t kEstimateRows = 64;  // of minference
+  int64_t rows = 0;
+  if (std::holds_alternative<MInferenceConfig>(prefill)) rows = kEstimateRows;
+  if (const auto* f = std::get_if<FlexPrefillConfig>(&prefill)) rows = f->block_size;
+  if (config.chunk_size > rows) return;
+  config.notes.push_back(
+      fmt::format("chunk_size: {} switches {} off, which needs more than {} tokens in a forward "
+                  "pass; everything is attended",
+                  config.chunk_size, MethodName(prefill), rows));
+}
+
+void NoteChunks(RunConfig& config) {
   const AttentionConfig& method = config.attention.methods.prefill;
+  NoteDenseChunks(method, config);
+  for (const LayerRange& range : config.attention.layers) {
+    if (range.methods.prefill != method) NoteDenseChunks(range.methods.prefill, config);
+  }
   const auto* memory = std::get_if<InfLlmConfig>(&method);
   if (const auto* q = std::get_if<QLlmConfig>(&method)) memory = q;
   if (memory == nullptr || config.chunk_size % memory->exc_block_size == 0) return;
@@ -210,7 +228,7 @@ Result<RunConfig> ParseRunConfig(std::string_view yaml, std::string_view name,
     }
   }
   if (!error.ok()) return error;
-  NoteUnevenChunks(config);
+  NoteChunks(config);
   return config;
 }
 

@@ -108,7 +108,7 @@ void ReadMethod(YamlReader& in, TriShapeConfig& c, Notes& notes) {
   ReadMethod(in, static_cast<AShapeConfig&>(c), notes);
   c.n_last = in.IntOr("n_last", c.n_last);
 }
-void ReadMethod(YamlReader& in, MInferenceConfig& c, Notes&) {
+void ReadMethod(YamlReader& in, MInferenceConfig& c, Notes& notes) {
   c.pattern_file = in.StringOr("pattern_file", c.pattern_file);
   c.coverage = in.NumberOr("coverage", c.coverage);
   c.vertical_size = in.IntOr("vertical_size", c.vertical_size);
@@ -116,6 +116,15 @@ void ReadMethod(YamlReader& in, MInferenceConfig& c, Notes&) {
   c.top_k = in.IntOr("top_k", c.top_k);
   c.ratio = in.NumberOr("ratio", c.ratio);
   c.starting_layer = in.IntOr("starting_layer", c.starting_layer);
+  const bool file = !c.pattern_file.empty();
+  if (file && in.Has("coverage")) {
+    notes.push_back("model.coverage: no effect with a pattern_file, which has the sizes");
+  }
+  for (std::string_view key : {"vertical_size", "slash_size", "top_k", "ratio"}) {
+    if (!file && in.Has(key)) {
+      notes.push_back(fmt::format("model.{}: no effect without a pattern_file", key));
+    }
+  }
 }
 void ReadMethod(YamlReader& in, FlexPrefillConfig& c, Notes&) {
   c.gamma = in.NumberOr("gamma", c.gamma);

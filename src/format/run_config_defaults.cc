@@ -6,6 +6,9 @@
 #include "quarry/attention_names.h"
 #include "quarry/config.h"
 
+#include "base/quoted.h"
+#include "format/run_config.h"
+
 namespace quarry {
 namespace {
 
@@ -52,6 +55,82 @@ std::string Keys(const MInferenceConfig&) { return ""; }
 std::string Keys(const FlexPrefillConfig& c) {
   return fmt::format("  block_size: {}\n  min_budget: {}\n", c.block_size, c.min_budget);
 }
+
+std::string KeysOf(const AttentionConfig& method) {
+  return std::visit([](const auto& c) { return Keys(c); }, method);
+}
+
+// What an override without a phase is to a method.
+enum class Fit { kUnknown, kRefused, kAccepted };
+
+// `others`: overrides that the method has besides.
+Fit FitOf(const AttentionConfig& method, std::vector<std::string> others,
+          const std::string& override) {
+  std::erase(others, override);
+  others.push_back(override);
+  const std::string yaml =
+      fmt::format("model:\n  path: unset\n  type: {}\n{}", MethodName(method), KeysOf(method));
+  const Result<RunConfig> run = ParseRunConfig(yaml, "defaults", others);
+  if (!run.ok()) return Fit::kRefused;
+  const std::string unused =
+      fmt::format("model.{}: not used by", override.substr(0, override.find('=')));
+  const bool unknown = std::any_of(run->notes.begin(), run->notes.end(),
+                                   [&](const auto& note) { return note.starts_with(unused); });
+  return unknown ? Fit::kUnknown : Fit::kAccepted;
+}
+
+// Whether an override names a method's parameter, but no phase.
+bool IsParameter(const std::string& override) {
+  // Dense attention has no parameters: what it uses is of the run.
+  return Contains(ModelKeys(), override.substr(0, override.find('='))) &&
+         FitOf(DenseConfig(), {}, override) == Fit::kUnknown;
+}
+
+// Gives every override that names a parameter but no phase the phase whose method it is for.
+class Router {
+ public:
+  Router(const PhaseMethods& methods, const std::vector<std::string>& overrides)
+      : methods_(methods),
+        prefill_(Own("prefill.", methods.prefill, overrides)),
+        decode_(Own("decode.", methods.decode, overrides)) {}
+
+  Result<std::string> Route(const std::string& override) const {
+    if (!IsParameter(override)) return override;
+    const Fit prefill = FitOf(methods_.prefill, prefill_, override);
+    const Fit decode = FitOf(methods_.decode, decode_, override);
+    if (prefill == Fit::kUnknown && decode == Fit::kUnknown) return override;
+    if (decode == Fit::kUnknown || (prefill == Fit::kAccepted && decode == Fit::kRefused)) {
+      return "attention.prefill." + override;
+    }
+    if (prefill == Fit::kUnknown || (decode == Fit::kAccepted && prefill == Fit::kRefused)) {
+      return "attention.decode." + override;
+    }
+    const std::string key = override.substr(0, override.find('='));
+    return InvalidArgument(
+        fmt::format("override {}: {} and {} both have {}, must be prefill.{} or decode.{}",
+                    OneLine(override, 80), MethodName(methods_.prefill),
+                    MethodName(methods_.decode), key, key, key));
+  }
+
+ private:
+  // Those that name the phase, without it, and those that its method takes: a parameter may need
+  // another one.
+  static std::vector<std::string> Own(std::string_view phase, const AttentionConfig& method,
+                                      const std::vector<std::string>& overrides) {
+    std::vector<std::string> own;
+    for (const std::string& o : overrides) {
+      if (o.starts_with(phase)) {
+        own.push_back(o.substr(phase.size()));
+      } else if (IsParameter(o) && FitOf(method, {}, o) == Fit::kAccepted) {
+        own.push_back(o);
+      }
+    }
+    return own;
+  }
+
+  const PhaseMethods& methods_;
+  std::vector<std::string> prefill_, decode_;
+};
 
 }  // namespace
 
@@ -116,37 +195,34 @@ int64_t SuggestChunkSize(const AttentionSetup& setup) {
 
 Result<RunConfig> DefaultRunConfig(const PhaseMethods& methods,
                                    std::span<const std::string> overrides) {
-  const auto keys = [](const AttentionConfig& config) {
-    return std::visit([](const auto& c) { return Keys(c); }, config);
-  };
   std::string yaml = "model:\n  path: unset\n";
   std::vector<std::string> all(overrides.begin(), overrides.end());
   // `type` alone would let dense attention stand in for a method that serves one phase only.
   if (methods.one_method() && PhaseMethods(methods.prefill).one_method()) {
-    yaml += fmt::format("  type: {}\n", MethodName(methods.prefill)) + keys(methods.prefill);
+    yaml += fmt::format("  type: {}\n", MethodName(methods.prefill)) + KeysOf(methods.prefill);
   } else {
     yaml += "attention:\n";
-    std::vector<std::string> direct;
     for (const auto& [phase, method] :
          {std::pair("prefill", &methods.prefill), std::pair("decode", &methods.decode)}) {
       // Keys comes indented for the model map; a phase stands one level deeper.
-      std::string lines = fmt::format("  type: {}\n", MethodName(*method)) + keys(*method);
+      std::string lines = fmt::format("  type: {}\n", MethodName(*method)) + KeysOf(*method);
       yaml += fmt::format("  {}:\n", phase);
       for (size_t begin = 0; begin < lines.size();) {
         const size_t end = lines.find('\n', begin) + 1;
         yaml += "  " + lines.substr(begin, end - begin);
         begin = end;
       }
-      for (const std::string& o : overrides) {
-        if (lines.find(fmt::format("  {}:", o.substr(0, o.find('=')))) == lines.npos) continue;
-        direct.push_back(fmt::format("attention.{}.{}", phase, o));
-        std::erase(all, o);
-      }
     }
-    all.insert(all.end(), direct.begin(), direct.end());
+    const Router router(methods, all);
+    for (std::string& o : all) {
+      Result<std::string> routed = router.Route(o);
+      if (!routed.ok()) return routed.status();
+      o = std::move(*routed);
+    }
   }
   Result<RunConfig> run = ParseRunConfig(yaml, "defaults", all);
-  if (run.ok() && run->model_path == "unset") run->model_path = run->tokenizer_path = "";
+  if (run.ok() && run->tokenizer_path == "unset") run->tokenizer_path.clear();
+  if (run.ok() && run->model_path == "unset") run->model_path.clear();
   return run;
 }
 

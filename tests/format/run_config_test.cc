@@ -231,7 +231,8 @@ TEST(RunConfig, ValuesOutOfPlace) {
            Row{"repr_topk: 2.5", "run.yaml:10: model.repr_topk is 2.5, must be an integer"},
            Row{"repr_topk: 129",
                "run.yaml: inf-llm: repr_topk is 129, must be between 1 and block_size (128)"},
-           Row{"base: 1", "run.yaml:10: model.base is 1, must be above 1 and at most 1e+18"},
+           Row{"base: 1",
+               "run.yaml:10: model.base is 1, must be above 1 and at most 1000000000000"},
            Row{"base: big", "run.yaml:10: model.base is \"big\", must be a number"},
            Row{"distance_scale: 0",
                "run.yaml:10: model.distance_scale is 0, must be above 0 and at most 1000000"},
@@ -251,8 +252,7 @@ TEST(RunConfig, ValuesOutOfPlace) {
     return Error(std::string(kStream) + std::string(line));
   };
   EXPECT_EQ(top("max_len: 0"), "run.yaml:2: max_len is 0, must be between 1 and 1099511627776");
-  EXPECT_EQ(top("chunk_size: -5"),
-            "run.yaml:2: chunk_size is -5, must be between 1 and 1073741824");
+  EXPECT_EQ(top("chunk_size: -5"), "run.yaml:2: chunk_size is -5, must be between 1 and 1048576");
   EXPECT_EQ(top("truncation: prefix"),
             "run.yaml:2: truncation is \"prefix\", must be one of none, suffix");
   EXPECT_EQ(top("conv_type: llama"),
@@ -302,6 +302,84 @@ TEST(RunConfig, NotesWhatItChanged) {
   EXPECT_EQ(c.chunk_size, 1000);
   EXPECT_THAT(c.notes, ElementsAre(StartsWith("chunk_size: 1000 is no multiple of exc_block_size "
                                               "(512)")));
+}
+
+TEST(RunConfig, NotesKeysOfMInferenceThatItsFileDecidesAbout) {
+  const auto notes = [](const std::string& keys) {
+    return Parsed("model: {type: minference, path: m" + keys + "}").notes;
+  };
+  EXPECT_THAT(notes(""), IsEmpty());
+  EXPECT_THAT(notes(", coverage: 0.9, starting_layer: 1"), IsEmpty());
+  EXPECT_THAT(notes(", vertical_size: 10, slash_size: 10, top_k: 5, ratio: 2"),
+              ElementsAre("model.vertical_size: no effect without a pattern_file",
+                          "model.slash_size: no effect without a pattern_file",
+                          "model.top_k: no effect without a pattern_file",
+                          "model.ratio: no effect without a pattern_file"));
+  EXPECT_THAT(notes(", pattern_file: f, vertical_size: 10, top_k: 5, ratio: 2"), IsEmpty());
+  EXPECT_THAT(notes(", pattern_file: f, coverage: 0.9"),
+              ElementsAre(StartsWith("model.coverage: no effect with a pattern_file")));
+}
+
+TEST(RunConfig, NotesChunksThatSwitchAMethodOff) {
+  const auto notes = [](const std::string& model, const char* chunk) {
+    return Parsed("model: {path: m, " + model + "}\nchunk_size: " + chunk).notes;
+  };
+  EXPECT_THAT(notes("type: minference", "65"), IsEmpty());
+  EXPECT_THAT(
+      notes("type: minference", "64"),
+      ElementsAre(StartsWith("chunk_size: 64 switches minference off, which needs more than "
+                             "64 tokens")));
+  EXPECT_THAT(notes("type: flexprefill, block_size: 32", "33"), IsEmpty());
+  EXPECT_THAT(notes("type: flexprefill, block_size: 32", "32"),
+              ElementsAre(StartsWith("chunk_size: 32 switches flexprefill off")));
+  EXPECT_THAT(Parsed("model: {path: m, type: dense}\nchunk_size: 16\n"
+                     "attention: {layers: [{first: 0, type: minference}]}")
+                  .notes,
+              ElementsAre(StartsWith("chunk_size: 16 switches minference off")));
+}
+
+RunConfig Default(const PhaseMethods& methods, const Overrides& overrides) {
+  Result<RunConfig> config = DefaultRunConfig(methods, overrides);
+  EXPECT_TRUE(config.ok()) << config.status().message();
+  return config.ok() ? *config : RunConfig();
+}
+
+TEST(DefaultRunConfig, AnOverrideIsOfThePhaseThatTakesIt) {
+  const PhaseMethods flex_quest(FlexPrefillConfig{}, QuestConfig{});
+  RunConfig c = Default(flex_quest, {"selection=coverage", "token_budget=512", "gamma=0.5"});
+  EXPECT_THAT(c.notes, IsEmpty());
+  const auto& flex = std::get<FlexPrefillConfig>(c.attention.methods.prefill);
+  EXPECT_EQ(flex.selection, FlexSelectionRule::kCoverage);
+  EXPECT_EQ(flex.gamma, 0.5);
+  EXPECT_EQ(std::get<QuestConfig>(c.attention.methods.decode).token_budget, 512);
+  c = Default(flex_quest, {"selection=eval"});
+  EXPECT_EQ(std::get<QuestConfig>(c.attention.methods.decode).selection, QuestSelection::kEval);
+
+  const auto error = [&](const Overrides& overrides) {
+    return DefaultRunConfig(flex_quest, overrides).status().message();
+  };
+  EXPECT_EQ(error({"max_budget=4096", "target_coverage=0.9"}),
+            "override max_budget=4096: flexprefill and quest both have max_budget, must be "
+            "prefill.max_budget or decode.max_budget");
+  EXPECT_THAT(error({"selection=x"}), HasSubstr("must be prefill.selection or decode.selection"));
+  EXPECT_THAT(error({"token_budget=1"}), HasSubstr("token_budget is 1"));
+  EXPECT_THAT(error({"token_budgt=1"}), HasSubstr("did you mean \"token_budget\"?"));
+  // Without a target, quest has no use for max_budget.
+  c = Default(flex_quest, {"max_budget=4096"});
+  EXPECT_EQ(std::get<FlexPrefillConfig>(c.attention.methods.prefill).max_budget, 4096);
+  EXPECT_EQ(std::get<QuestConfig>(c.attention.methods.decode).max_budget, std::nullopt);
+  // Of the run, or of nobody.
+  c = Default(flex_quest, {"base=5e4", "chunk_size=1024", "topk=4"});
+  EXPECT_EQ(c.rope_base, 5e4);
+  EXPECT_EQ(c.chunk_size, 1024);
+  EXPECT_THAT(c.notes, ElementsAre(StartsWith("model.topk: not used by")));
+}
+
+TEST(DefaultRunConfig, KeepsATokenizerPath) {
+  const RunConfig c = Default(PhaseMethods(DenseConfig{}), {"tokenizer_path=some/folder"});
+  EXPECT_EQ(c.tokenizer_path, "some/folder");
+  EXPECT_EQ(c.model_path, "");
+  EXPECT_EQ(Default(PhaseMethods(DenseConfig{}), {}).tokenizer_path, "");
 }
 
 TEST(RunConfig, Overrides) {
