@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "eval/json.h"
 #include "eval/metrics.h"
 #include "eval/python_random.h"
 #include "eval/sha256.h"
@@ -20,10 +21,10 @@ constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
 constexpr std::string_view kNovel = "pride_and_prejudice.txt";
 
 Result<std::string> TextField(std::string_view json, const std::string& where) {
-  const auto object = nlohmann::json::parse(json, nullptr, false);
-  if (!object.is_object()) return CorruptData(where + ": is no JSON object");
-  const auto text = object.find("text");
-  if (text == object.end() || !text->is_string()) {
+  const Result<nlohmann::json> object = ParseJsonObject(json);
+  if (!object.ok()) return object.status().WithPrefix(where);
+  const auto text = object->find("text");
+  if (text == object->end() || !text->is_string()) {
     return CorruptData(where + ": has no string \"text\"");
   }
   return text->get<std::string>();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "eval/json.h"
 #include "eval/ruler.h"
 
 namespace quarry::eval {
@@ -112,8 +113,9 @@ bool IsChoice(const InfiniteBenchTaskInfo& task) {
 std::span<const InfiniteBenchTaskInfo> InfiniteBenchInfos() { return kTasks; }
 
 Result<InfiniteBenchExample> ParseInfiniteBench(std::string_view json) {
-  const auto object = nlohmann::json::parse(json, nullptr, false);
-  if (!object.is_object()) return CorruptData("is no JSON object");
+  const Result<nlohmann::json> parsed = ParseJsonObject(json);
+  if (!parsed.ok()) return parsed.status();
+  const nlohmann::json& object = *parsed;
   InfiniteBenchExample e;
   const auto field = [&](const char* name) {
     const auto it = object.find(name);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "eval/json.h"
 
 namespace quarry::eval {
 namespace {
@@ -59,9 +60,9 @@ Status Journal::Read() {
     const std::string_view json = std::string_view(*text).substr(begin, end - begin);
     begin = end + 1;
     if (json.starts_with("{\"described\"")) {
-      const auto object = nlohmann::json::parse(json, nullptr, false);
-      if (object.is_object() && object["described"].is_string()) {
-        described_.insert(object["described"].get<std::string>());
+      const Result<nlohmann::json> object = ParseJsonObject(json);
+      if (object.ok() && object->at("described").is_string()) {
+        described_.insert(object->at("described").get<std::string>());
         continue;
       }
     }

@@ -23,7 +23,7 @@ struct Record {
   std::optional<double> depth;
   std::string answer;
   std::vector<std::string> expected;
-  double score = 0;  // or the perplexity
+  double score = 0;  // or the perplexity, which may be infinite or NaN
   int64_t prompt_tokens = 0;
   int64_t new_tokens = 0;
   double prefill_seconds = 0;

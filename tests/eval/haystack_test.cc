@@ -43,6 +43,14 @@ TEST(Haystack, ErrorsNameTheFileAndTheLine) {
   EXPECT_FALSE(Haystack::Load(dir.path()).ok());
 }
 
+TEST(Haystack, RefusesDeepNesting) {
+  TempDir dir;
+  const auto path = dir.path() / "a.json";
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  ASSERT_TRUE(WriteFileAtomically(path, "{\"text\": \"x\", \"more\": " + deep + "}").ok());
+  EXPECT_EQ(Haystack::Load(path).status().message(), path.string() + ": is nested deeper than 64");
+}
+
 TEST(Haystack, RepairsUtf8) {
   TempDir dir;
   EXPECT_EQ(Haystack::Load(Write(dir, "u.txt", "a\xff z"))->text(), "a\xEF\xBF\xBD z");

@@ -1,6 +1,8 @@
 #include "eval/journal.h"
 
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -58,6 +60,47 @@ TEST(Record, SurvivesJson) {
   EXPECT_FALSE(ParseRecord(ToJsonLine(bare))->coverage.has_value());
   EXPECT_FALSE(ParseRecord("{}").ok());
   EXPECT_FALSE(ParseRecord("nonsense").ok());
+}
+
+TEST(Record, KeepsScoresThatAreNoNumber) {
+  Record r = MakeRecord("abc", 4096, 3);
+  r.score = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(ToJsonLine(r), HasSubstr("\"score\":\"inf\""));
+  EXPECT_EQ(ParseRecord(ToJsonLine(r))->score, r.score);
+  r.score = -r.score;
+  EXPECT_EQ(ParseRecord(ToJsonLine(r))->score, r.score);
+  r.score = std::nan("");
+  EXPECT_TRUE(std::isnan(ParseRecord(ToJsonLine(r))->score));
+  // As it was written once.
+  std::string line = ToJsonLine(r);
+  line.replace(line.find("\"nan\""), 5, "null");
+  EXPECT_TRUE(std::isnan(ParseRecord(line)->score));
+}
+
+TEST(Record, ErrorsNameTheField) {
+  const auto error = [](const char* from, const char* to) {
+    std::string line = ToJsonLine(MakeRecord("abc", 4096, 3));
+    line.replace(line.find(from), std::string_view(from).size(), to);
+    return ParseRecord(line).status().message();
+  };
+  EXPECT_EQ(ParseRecord("{}").status().message(), "task is missing, must be a string");
+  EXPECT_EQ(error("\"task\":\"passkey\"", "\"task\":7"), "task is 7, must be a string");
+  EXPECT_EQ(error("\"length\":4096", "\"length\":\"x\""), "length is \"x\", must be an integer");
+  EXPECT_EQ(error("\"seed\":42", "\"seed\":-1"), "seed is -1, must be an integer, 0 or more");
+  EXPECT_EQ(error("[\"5\",\"6\"]", "[5]"), "expected is [5], must be a list of strings");
+  EXPECT_THAT(error("\"score\":0.25", "\"score\":\"high\""), HasSubstr("score is \"high\""));
+  EXPECT_THAT(error("\"score\":0.25,", ""), HasSubstr("score is missing, must be a number"));
+}
+
+// Copying or printing a value that is nested so deep would use up the stack.
+TEST(Record, RefusesDeepNesting) {
+  const std::string deep =
+      "{\"task\": " + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  EXPECT_EQ(ParseRecord(deep).status().message(), "is nested deeper than 64");
+  TempDir dir;
+  const auto path = dir.path() / "samples.jsonl";
+  ASSERT_TRUE(WriteFileAtomically(path, "{\"described\": " + deep + "}\n").ok());
+  EXPECT_EQ(Journal::Open(path).status().code(), StatusCode::kCorruptData);
 }
 
 TEST(Journal, RemembersAcrossOpenings) {
