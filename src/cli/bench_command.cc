@@ -21,6 +21,7 @@
 #include "cli/lists.h"
 #include "cli/model_options.h"
 #include "cli/named_methods.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -231,7 +232,7 @@ void AddAttention(CLI::App& bench, int* exit_code) {
   c->add_option("-t,--threads", o->bench.threads, "threads (default: all cores)");
   c->add_option("--max-seconds", o->bench.budget_s,
                 "time for the runs of one row: five where they fit, one at least")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveSeconds())
       ->capture_default_str();
   AddJson(*c, o->files);
   AddSvg(*c, o->files);
@@ -283,6 +284,7 @@ Status Prepare(LatencyCommand& o) {
   for (const NamedMethod& m : *named) {
     Result<ModelSetup> setup = Resolve(m.options, StandardErrorLog());
     if (!setup.ok()) return setup.status();
+    NoteUnusedLengths(setup->run, m.label, StandardErrorLog());
     o.bench.methods.push_back({m.label, std::move(setup->engine)});
   }
   o.bench.text = o.file;
@@ -307,7 +309,7 @@ void AddLatency(CLI::App& bench, int* exit_code) {
   c->add_option("--max-seconds", o->bench.max_seconds,
                 "limit of one cell: a run that takes longer is stopped, and that method tries no "
                 "longer prompt")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveSeconds())
       ->capture_default_str();
   c->add_option("--new-tokens", o->bench.new_tokens, "decoding steps that are timed")
       ->capture_default_str();

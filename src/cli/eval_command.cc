@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -19,9 +20,11 @@
 #include "cli/lists.h"
 #include "cli/model_options.h"
 #include "cli/named_methods.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "eval/evaluation.h"
+#include "eval/json.h"
 
 namespace quarry::cli {
 namespace {
@@ -50,6 +53,7 @@ Result<std::vector<eval::MethodRun>> MethodRuns(const EvalCommandOptions& o, con
   for (NamedMethod& m : *named) {
     Result<ModelSetup> setup = Resolve(m.options, log);
     if (!setup.ok()) return setup.status();
+    NoteUnusedLengths(setup->run, m.label, log);
     for (const std::string& layers : o.model.layers) m.overrides += "\n--layers " + layers;
     EngineOptions& engine = setup->engine;
     if (engine.tokenizer.empty()) engine.tokenizer = engine.model;
@@ -59,14 +63,29 @@ Result<std::vector<eval::MethodRun>> MethodRuns(const EvalCommandOptions& o, con
 }
 
 Result<eval::EvalOptions> MakeOptions(const EvalCommandOptions& o, const LogSink& log) {
+  std::error_code error;
+  if (!o.data.empty() && !std::filesystem::is_directory(o.data, error)) {
+    return NotFound(fmt::format("--data is {}, which is no folder", o.data));
+  }
   eval::EvalOptions e;
   for (const std::string& name : SplitCommas(o.tasks)) {
     const Result<std::vector<const eval::EvalTask*>> tasks = eval::FindTasks(name);
     if (!tasks.ok()) return tasks.status();
+    std::vector<std::string> missing;
     for (const eval::EvalTask* task : *tasks) {
+      // Of a group, what can be made.
+      if (const std::string file = task->missing_file(o.data); !file.empty() && tasks->size() > 1) {
+        missing.push_back(file);
+        continue;
+      }
       if (std::find(e.tasks.begin(), e.tasks.end(), task) == e.tasks.end()) {
         e.tasks.push_back(task);
       }
+    }
+    if (!missing.empty()) {
+      log(LogLevel::kWarning,
+          fmt::format("{}: {} of {} tasks are left out, which need files in --data FOLDER: {}",
+                      name, missing.size(), tasks->size(), fmt::join(missing, ", ")));
     }
   }
   if (e.tasks.empty()) {
@@ -132,7 +151,7 @@ void PrintJson(const eval::Report& report, Output& out) {
                                   {"length", r.length},
                                   {"samples", r.samples}};
       if (r.samples > 0) {
-        j[table.is_perplexity ? "perplexity" : "accuracy"] = r.score;
+        j[table.is_perplexity ? "perplexity" : "accuracy"] = eval::JsonNumber(r.score);
         if (!table.is_perplexity) j["interval"] = {r.interval.low, r.interval.high};
         j["density"] = r.density;
         if (r.coverage) j["coverage"] = *r.coverage;
@@ -142,6 +161,7 @@ void PrintJson(const eval::Report& report, Output& out) {
         j["peak_rss_bytes"] = r.peak_rss_bytes;
       }
       if (r.no_memory) j["out_of_memory"] = true;
+      if (r.too_short) j["too_short"] = true;
       out.Write(j.dump() + "\n");
     }
   }
@@ -153,6 +173,7 @@ int Eval(const EvalCommandOptions& o) {
     PrintTasks(out);
     return out.status().ok() ? kExitOk : Fail(out.status());
   }
+  if (o.out.empty()) return Fail(InvalidArgument("--out is empty, must name a folder"));
   SignalWatcher signals;
   ProgressLine progress;
   const LogSink plain = StandardErrorLog();
@@ -177,13 +198,14 @@ int Eval(const EvalCommandOptions& o) {
 
   const bool stopped = status.code() == StatusCode::kCancelled;
   if (!status.ok() && !stopped) return Fail(status);
-  const Result<std::vector<std::filesystem::path>> files = evaluation.WriteFiles();
-  if (!files.ok()) return Fail(files.status());
   if (o.json) {
     PrintJson(evaluation.MakeReport(), out);
   } else {
     out.Write(eval::ToMarkdown(evaluation.MakeReport()));
   }
+  // After the table: it is not lost where a file cannot be written.
+  const Result<std::vector<std::filesystem::path>> files = evaluation.WriteFiles();
+  if (!files.ok()) return Fail(files.status());
   if (!out.status().ok()) return Fail(out.status());
   if (stopped) {
     std::fprintf(stderr, "quarry: stopped; the same command goes on from here\n");
@@ -216,6 +238,7 @@ void AddEvalCommand(CLI::App& app, int* exit_code) {
                 "tokens: 4K,16K or LOW:HIGH:COUNT (default: what the model was trained for)")
       ->type_name("LIST");
   c->add_option("--samples", o->samples, "per length and seed; of the needle task per depth too")
+      ->check(WholeNumber())
       ->capture_default_str();
   c->add_option("--seeds", o->seeds, "of the prompts (default: 42)")->type_name("LIST");
   c->add_option("--depths", o->depths, "of the needle task, in percent (default: 0:100:10)")

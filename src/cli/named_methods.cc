@@ -83,4 +83,14 @@ Result<std::vector<NamedMethod>> NameMethods(const ModelOptions& shared,
   return named;
 }
 
+void NoteUnusedLengths(const RunConfig& run, const std::string& label, const LogSink& log) {
+  const RunConfig usual;
+  const auto note = [&](std::string_view key) {
+    log(LogLevel::kInfo,
+        fmt::format("{}: {}: no effect here, prompts are made to --lengths", label, key));
+  };
+  if (run.max_len != usual.max_len) note("max_len");
+  if (run.truncation != usual.truncation) note("truncation");
+}
+
 }  // namespace quarry::cli

@@ -30,4 +30,8 @@ Result<std::vector<NamedMethod>> NameMethods(const ModelOptions& shared,
                                              const std::vector<std::string>& methods,
                                              const std::vector<std::string>& configs);
 
+// Says of max_len and truncation, where `run` has them, that they have no effect on prompts that
+// are made to a length.
+void NoteUnusedLengths(const RunConfig& run, const std::string& label, const LogSink& log);
+
 }  // namespace quarry::cli

@@ -38,14 +38,19 @@ Status CheckOptions(const EvalOptions& o) {
     }
   }
   if (o.depths.empty()) return InvalidArgument("no depth: name at least one");
+  // Lengths that are too short for some of the tasks are cells that stay empty.
+  const int64_t longest = *std::max_element(o.lengths.begin(), o.lengths.end());
   for (const EvalTask* task : o.tasks) {
-    for (int64_t length : o.lengths) {
-      if (length < task->min_length() || length > kMaxLength) {
-        return InvalidArgument(fmt::format("{}: length is {}, must be between {} and {}",
-                                           task->name(), length, task->min_length(), kMaxLength));
-      }
+    if (longest < task->min_length() || longest > kMaxLength) {
+      return InvalidArgument(fmt::format("{}: length is {}, must be between {} and {}",
+                                         task->name(), longest, task->min_length(), kMaxLength));
     }
   }
+  std::error_code error;
+  if (!o.data.empty() && !std::filesystem::is_directory(o.data, error)) {
+    return NotFound(fmt::format("data is {}, which is no folder", o.data.string()));
+  }
+  if (o.out.empty()) return InvalidArgument("the folder for results is empty, must have a name");
   const EngineOptions& first = o.methods[0].engine;
   for (const MethodRun& m : o.methods) {
     if (m.engine.model != first.model || m.engine.tokenizer != first.tokenizer ||
@@ -139,6 +144,7 @@ Status Evaluation::Load() {
     Result<WordLists> words = LoadWords(options_.data / "ruler");
     if (!words.ok()) return words.status();
     words_ = std::move(*words);
+    own_words_ = false;
   }
   keys_.emplace(words_.adjectives, words_.nouns);
 
@@ -204,7 +210,11 @@ Status Evaluation::MakeSettings() {
         j["one_by_one"] = context_.one_by_one;
       }
       if (options_.measure_coverage) j["coverage"] = true;
-      if (!options_.data.empty()) j["data"] = options_.data.string();
+      if (!options_.data.empty()) {
+        j["data"] = options_.data.string();
+        // The file may come later.
+        if (!task->data_note(context_).empty()) j["made_up"] = true;
+      }
       const std::string canonical = j.dump();
       settings_[{task, m}] = Fingerprint(canonical);
       if (const Status s = journal_.Describe(settings_[{task, m}], canonical); !s.ok()) return s;
@@ -215,10 +225,15 @@ Status Evaluation::MakeSettings() {
 
 Status Evaluation::TryTasks() const {
   for (const EvalTask* task : options_.tasks) {
-    const Result<std::vector<Sample>> samples = task->Generate(
-        context_,
-        {.length = options_.lengths.front(), .samples = 1, .seed = options_.seeds.front()});
-    if (!samples.ok()) return samples.status();
+    Status status;
+    for (int64_t length : options_.lengths) {
+      if (length < task->min_length()) continue;
+      status =
+          task->Generate(context_, {.length = length, .samples = 1, .seed = options_.seeds.front()})
+              .status();
+      if (status.code() != StatusCode::kInvalidArgument) break;
+    }
+    if (!status.ok()) return status;
   }
   return OkStatus();
 }

@@ -68,11 +68,12 @@ struct EvalProgress {
 class Evaluation {
  public:
   // Checks everything that can be checked without running a model: options, files, that the tasks
-  // can be made at the shortest length. Opens the journal OUT/samples.jsonl.
+  // can be made at one of the lengths at least. Opens the journal OUT/samples.jsonl.
   static Result<std::unique_ptr<Evaluation>> Prepare(EvalOptions options);
 
   // Runs what the journal lacks. kCancelled after Cancel; what was finished stays. A sample that
-  // memory does not suffice for leaves its cell empty and the rest goes on.
+  // memory does not suffice for leaves its cell empty and the rest goes on, and so does a length
+  // that is too short for a task.
   // `progress` is called from any thread, one call at a time; it may call Cancel.
   Status Run(const std::function<void(const EvalProgress&)>& progress);
   // Any thread.
@@ -100,7 +101,7 @@ class Evaluation {
 
   Status Load();
   Status MakeSettings();
-  // That every task can be made at the shortest length.
+  // That every task can be made at one of the lengths at least.
   Status TryTasks() const;
   int64_t ExpectedSamples(const EvalTask& task) const;
   // Of --mode decode: -log p of each token.
@@ -116,6 +117,8 @@ class Evaluation {
   Status RunCell(const Cell& cell, const std::vector<std::unique_ptr<Engine>>& engines);
   Status RunSample(const Cell& cell, const Sample& sample, Engine& engine);
   GenerateResult Generate(Engine& engine, GenerateRequest request, const Cell& cell);
+  // Samples of a method that retrieves by a question which the prompt lacks: said once.
+  void NoteNoQuestion(const Cell& cell);
   void Tell();
 
   // In evaluation_files.cc.
@@ -133,6 +136,7 @@ class Evaluation {
   std::optional<Haystack> haystack_;
   std::vector<TokenId> haystack_tokens_;
   WordLists words_;
+  bool own_words_ = true;  // not RULER's
   std::optional<WordPairs> keys_;
   TaskContext context_;
   std::map<std::pair<const EvalTask*, size_t>, std::string> settings_;
@@ -149,6 +153,8 @@ class Evaluation {
   EvalProgress progress_;
   std::chrono::steady_clock::time_point begin_;
   std::set<std::tuple<const EvalTask*, size_t, int64_t>> no_memory_;
+  std::set<std::pair<const EvalTask*, int64_t>> too_short_;
+  std::set<std::pair<const EvalTask*, size_t>> no_question_;
 };
 
 }  // namespace quarry::eval

@@ -9,9 +9,11 @@
 #include "base/file.h"
 #include "eval/charts.h"
 #include "eval/evaluation.h"
+#include "eval/json.h"
 #include "eval/method_parameters.h"
 #include "eval/metrics.h"
 #include "eval/perplexity.h"
+#include "eval/tasks.h"
 
 namespace quarry::eval {
 namespace {
@@ -57,11 +59,39 @@ Report Evaluation::MakeReport() const {
   report.title = fmt::format("Evaluation of {}", ModelName(engine.model));
   report.notes.push_back(fmt::format("model: {} parameters, trained for {} tokens",
                                      model_.parameters, model_.native_context));
-  report.notes.push_back(fmt::format("wording: {}{}; haystack: {}", WordingName(context_.wording),
-                                     context_.chat_prompts ? ", as chat messages" : "",
-                                     haystack_->name()));
-  report.notes.push_back(fmt::format("{} samples per length and seed; seeds {}", options_.samples,
-                                     fmt::join(options_.seeds, ", ")));
+  const auto any = [&](auto holds) {
+    return std::any_of(options_.tasks.begin(), options_.tasks.end(),
+                       [&](const EvalTask* task) { return holds(*task); });
+  };
+  if (any([](const EvalTask& task) { return !task.is_perplexity(); })) {
+    report.notes.push_back(
+        fmt::format("wording: {}{}{}", WordingName(context_.wording),
+                    context_.chat_prompts ? ", as chat messages" : "",
+                    any([](const EvalTask& task) { return task.uses_haystack(); })
+                        ? fmt::format("; haystack: {}", haystack_->name())
+                        : ""));
+    report.notes.push_back(
+        fmt::format("{} samples per length and seed{}; seeds {}", options_.samples,
+                    any([&](const EvalTask& task) { return !task.grid_depths(context_).empty(); })
+                        ? ", of a grid per depth too"
+                        : "",
+                    fmt::join(options_.seeds, ", ")));
+  }
+  if (any([](const EvalTask& task) { return task.is_perplexity(); })) {
+    report.notes.push_back(fmt::format(
+        "perplexity: of {}, as many texts or stretches as it has, at most {} per length",
+        options_.text_file.empty() ? haystack_->name()
+                                   : std::filesystem::path(options_.text_file).filename().string(),
+        options_.samples));
+  }
+  if (any([](const EvalTask& task) { return IsRulerTask(task.name()); })) {
+    report.notes.push_back(fmt::format("RULER's word lists: {}",
+                                       own_words_ ? "Quarry's own instead" : "those of --data"));
+  }
+  for (const EvalTask* task : options_.tasks) {
+    const std::string note = task->data_note(context_);
+    if (!note.empty()) report.notes.push_back(note);
+  }
   if (options_.jobs > 1) {
     report.notes.push_back(
         fmt::format("{} samples ran at once: tokens/s are those of one of them beside the others, "
@@ -82,6 +112,7 @@ Report Evaluation::MakeReport() const {
         row.parameters = DescribeParameters(options_.methods[m].engine.attention);
         row.length = length;
         row.no_memory = no_memory_.contains({task, m, length});
+        row.too_short = too_short_.contains({task, length});
         table.rows.push_back(std::move(row));
       }
     }
@@ -149,7 +180,7 @@ Status Evaluation::WritePerplexityFiles(const EvalTask& task,
       const ReportRow row = SumUp(Results(task, m, length), 0);
       if (row.samples == 0) continue;
       line.points.emplace_back(static_cast<double>(length), row.score);
-      all[line.name][LengthLabel(length)] = row.score;
+      all[line.name][LengthLabel(length)] = JsonNumber(row.score);
     }
     chart.lines.push_back(std::move(line));
   }

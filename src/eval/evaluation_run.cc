@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/caught.h"
 #include "base/file.h"
 #include "base/memory_info.h"
 #include "eval/charts.h"
@@ -103,8 +104,18 @@ Status Evaluation::RunCell(const Cell& cell, const std::vector<std::unique_ptr<E
                                  LengthLabel(cell.length));
   }
   Tell();
-  Result<std::vector<Sample>> samples = cell.task->Generate(
-      context_, {.length = cell.length, .samples = options_.samples, .seed = cell.seed});
+  Result<std::vector<Sample>> samples =
+      cell.length < cell.task->min_length()
+          ? InvalidArgument(fmt::format("{}: length is {}, must be at least {}", cell.task->name(),
+                                        cell.length, cell.task->min_length()))
+          : cell.task->Generate(
+                context_, {.length = cell.length, .samples = options_.samples, .seed = cell.seed});
+  if (samples.status().code() == StatusCode::kInvalidArgument) {
+    if (too_short_.insert({cell.task, cell.length}).second && options_.log) {
+      options_.log(LogLevel::kWarning, samples.status().message());
+    }
+    return OkStatus();
+  }
   if (!samples.ok()) return samples.status();
   std::erase_if(*samples, [&](const Sample& s) {
     return journal_.Find(settings(*cell.task, cell.method), cell.length, cell.seed, s.index) !=
@@ -116,21 +127,32 @@ Status Evaluation::RunCell(const Cell& cell, const std::vector<std::unique_ptr<E
   std::atomic<bool> stop{false};
   std::mutex status_mutex;
   Status status;
+  const auto fail = [&](Status s) {
+    stop.store(true);
+    std::lock_guard lock(status_mutex);
+    if (status.ok()) status = std::move(s);
+  };
   const auto work = [&](Engine& engine) {
-    for (size_t i; !stop.load() && (i = next.fetch_add(1)) < samples->size();) {
-      const Status s = RunSample(cell, (*samples)[i], engine);
-      if (s.ok()) continue;
-      stop.store(true);
-      std::lock_guard lock(status_mutex);
-      if (status.ok()) status = s;
+    try {
+      for (size_t i; !stop.load() && (i = next.fetch_add(1)) < samples->size();) {
+        const Status s = RunSample(cell, (*samples)[i], engine);
+        if (!s.ok()) fail(s);
+      }
+    } catch (...) {
+      fail(CaughtStatus("out of memory"));
     }
   };
-  std::vector<std::thread> threads;
-  for (size_t job = 1; job < engines.size(); ++job) {
-    threads.emplace_back([&, job] { work(*engines[job]); });
+  {
+    std::vector<std::jthread> threads;  // joined wherever this is left
+    try {
+      for (size_t job = 1; job < engines.size(); ++job) {
+        threads.emplace_back([&, job] { work(*engines[job]); });
+      }
+    } catch (...) {
+      fail(CaughtStatus("out of memory: a thread could not be started"));
+    }
+    work(*engines[0]);
   }
-  work(*engines[0]);
-  for (std::thread& thread : threads) thread.join();
 
   if (status.code() == StatusCode::kOutOfMemory) {
     no_memory_.insert({cell.task, cell.method, cell.length});
@@ -146,6 +168,7 @@ Status Evaluation::RunSample(const Cell& cell, const Sample& sample, Engine& eng
   Result<Prompt> prompt =
       BuildPrompt(engine.tokenizer(), context_.chat, sample, engine.question_first());
   if (!prompt.ok()) return prompt.status();
+  if (engine.question_first() && prompt->question.empty()) NoteNoQuestion(cell);
   GenerateRequest request;
   request.max_new_tokens = sample.max_new_tokens;
   request.question = prompt->question;
@@ -229,6 +252,15 @@ GenerateResult Evaluation::Generate(Engine& engine, GenerateRequest request, con
   }
   Tell();
   return result;
+}
+
+void Evaluation::NoteNoQuestion(const Cell& cell) {
+  std::lock_guard lock(mutex_);
+  if (!no_question_.insert({cell.task, cell.method}).second || !options_.log) return;
+  options_.log(LogLevel::kWarning,
+               fmt::format("{}: a prompt has no question, or lost it when it was cut; {} then "
+                           "retrieves without one",
+                           cell.task->name(), options_.methods[cell.method].label));
 }
 
 void Evaluation::Tell() {

@@ -30,19 +30,26 @@ class InfiniteBenchTask final : public EvalTask {
   bool depends_on_count() const override { return IsSynthetic(info_.name); }
   bool uses_haystack() const override { return false; }
   int64_t min_length() const override { return 256; }
+  std::string data_note(const TaskContext& context) const override {
+    if (!IsSynthetic(info_.name) || HasFile(context.data)) return "";
+    return fmt::format("{}: made-up samples, not the published ones{}", name_,
+                       context.data.empty() ? ""
+                                            : fmt::format(": {} is not there",
+                                                          (context.data / FileName()).string()));
+  }
+  std::string missing_file(const std::filesystem::path& data) const override {
+    return IsSynthetic(info_.name) || HasFile(data) ? "" : FileName();
+  }
 
   Result<std::vector<Sample>> Generate(const TaskContext& context,
                                        const TaskRequest& request) const override {
-    const auto path = context.data / "infinitebench" / fmt::format("{}.jsonl", info_.name);
-    std::error_code error;
-    if (IsSynthetic(info_.name) &&
-        (context.data.empty() || !std::filesystem::exists(path, error))) {
+    if (IsSynthetic(info_.name) && !HasFile(context.data)) {
       return GenerateSynthetic(context, request);
     }
     if (context.data.empty()) {
-      return InvalidArgument(
-          fmt::format("{}: needs --data FOLDER with infinitebench/{}.jsonl", name_, info_.name));
+      return InvalidArgument(fmt::format("{}: needs --data FOLDER with {}", name_, FileName()));
     }
+    const std::filesystem::path path = context.data / FileName();
     const Result<MappedFile> file = MappedFile::Open(path);
     if (!file.ok()) return file.status();
     if (file->bytes().size() > kMaxFile) {
@@ -71,6 +78,12 @@ class InfiniteBenchTask final : public EvalTask {
   }
 
  private:
+  std::string FileName() const { return fmt::format("infinitebench/{}.jsonl", info_.name); }
+  bool HasFile(const std::filesystem::path& data) const {
+    std::error_code error;
+    return !data.empty() && std::filesystem::exists(data / FileName(), error);
+  }
+
   Result<Sample> Make(std::string_view json, int64_t length) const {
     const Result<InfiniteBenchExample> example = ParseInfiniteBench(json);
     if (!example.ok()) return example.status();

@@ -54,7 +54,7 @@ void AddTable(std::string& out, const ReportTable& table) {
                                           ? fmt::format("{} of {}", r.samples, r.expected)
                                           : fmt::to_string(r.samples)};
     if (r.samples == 0) {
-      cells.push_back(r.no_memory ? "out of memory" : "-");
+      cells.push_back(r.no_memory ? "out of memory" : r.too_short ? "too short" : "-");
       cells.resize(head.size(), "-");
       AddLine(out, cells);
       continue;

@@ -27,6 +27,7 @@ struct ReportRow {
   uint64_t kv_bytes = 0;        // at most
   uint64_t peak_rss_bytes = 0;  // at most
   bool no_memory = false;
+  bool too_short = false;  // the length, for the task
 };
 
 struct ReportTable {

@@ -88,6 +88,10 @@ class EvalTask {
   // Whether `wording` changes the prompts.
   virtual bool has_wordings() const { return false; }
   virtual bool uses_haystack() const { return true; }
+  // What a report must say about where samples come from; empty: nothing.
+  virtual std::string data_note(const TaskContext&) const { return ""; }
+  // The file below `data` that the task cannot do without and that is not there; empty: none.
+  virtual std::string missing_file(const std::filesystem::path& /*data*/) const { return ""; }
 
   // The same context and request give the same samples. Prompt and answer fit the length unless
   // docs/evaluation.md says otherwise of the task.

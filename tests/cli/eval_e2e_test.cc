@@ -1,6 +1,7 @@
 // quarry eval as a user meets it.
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <string>
@@ -135,6 +136,36 @@ TEST_F(EvalCommand, TakesYamlFilesAsMethods) {
   EXPECT_THAT(r.out, HasSubstr("| window | n_init=4 n_local=200 | 512 | 1 |"));
 }
 
+TEST_F(EvalCommand, SaysWhichKeysOfAFileHaveNoEffect) {
+  ASSERT_TRUE(WriteFileAtomically(dir_.path() / "d.yaml",
+                                  "model: {type: dense, path: x}\nmax_len: 100\n"
+                                  "truncation: suffix\n")
+                  .ok());
+  const ProcessResult r = Eval({"passkey", "-c", "d=" + (dir_.path() / "d.yaml").string(),
+                                "--lengths", "512", "--samples", "1"});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("d: max_len: no effect here"));
+  EXPECT_THAT(r.err, HasSubstr("d: truncation: no effect here"));
+}
+
+TEST_F(EvalCommand, LeavesOutWhatOfAGroupHasNoData) {
+  const ProcessResult r = Eval({"infinitebench", "--lengths", "512", "--samples", "1"});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("infinitebench: 6 of 12 tasks are left out"));
+  EXPECT_THAT(r.err, HasSubstr("infinitebench/longbook_qa_eng.jsonl"));
+  EXPECT_THAT(r.out, HasSubstr("## infinitebench/math_find"));
+  EXPECT_THAT(r.out, HasSubstr("* infinitebench/math_find: made-up samples"));
+}
+
+TEST_F(EvalCommand, TheTableIsPrintedWhereFilesCannotBeWritten) {
+  // A folder stands where the report would go.
+  std::filesystem::create_directories(dir_.path() / "out/report.md/x");
+  const ProcessResult r = Eval({"passkey", "--lengths", "512", "--samples", "1"});
+  EXPECT_EQ(r.exit_code, 7) << r.err;
+  EXPECT_THAT(r.out, HasSubstr("| dense |  | 512 | 1 |"));
+  EXPECT_THAT(r.err, HasSubstr("report.md"));
+}
+
 TEST_F(EvalCommand, DrawsTheNeedleGrid) {
   const ProcessResult r = Eval({"needle", "--lengths", "300:500:2", "--depths", "0,50,100",
                                 "--samples", "1", "--jobs", "2"});
@@ -164,6 +195,12 @@ TEST_F(EvalCommand, MeasuresPerplexityOfAFile) {
   ASSERT_EQ(r.exit_code, 0) << r.err;
   EXPECT_THAT(r.out, HasSubstr("| dense |  | 128 | 2 |"));
   EXPECT_THAT(Read("perplexity.svg"), HasSubstr("</svg>"));
+}
+
+TEST_F(EvalCommand, NeedsAFolder) {
+  const ProcessResult r = Quarry({"eval", "passkey", "-m", kModel, "-o", ""});
+  EXPECT_EQ(r.exit_code, 2);
+  EXPECT_THAT(r.err, HasSubstr("--out is empty"));
 }
 
 TEST_F(EvalCommand, ListsItsTasks) {
@@ -214,6 +251,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadEval{"missing_text", {"perplexity", "-f", "/no/file"}, 3, {"/no/file"}},
         BadEval{"missing_config", {"passkey", "-c", "/no/file.yaml"}, 3, {"/no/file.yaml"}},
         BadEval{"missing_data", {"infinitebench/code_debug"}, 2, {"--data", "code_debug.jsonl"}},
+        BadEval{"no_data_folder", {"infinitebench", "--data", "/nope"}, 3, {"/nope"}},
+        BadEval{"too_short_for_one", {"passkey", "cwe", "--lengths", "512"}, 2, {"cwe: length"}},
         BadEval{"bad_option", {"passkey", "--lenghts", "1K"}, 2, {"--lenghts"}}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -2,8 +2,12 @@
 
 #include "eval/evaluation.h"
 
+#include <stdexcept>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "quarry/config.h"
 
 #include "base/file.h"
 #include "eval/sha256.h"
@@ -14,6 +18,7 @@ namespace quarry::eval {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 EvalOptions Options(const TempDir& dir, std::vector<const char*> tasks) {
   EvalOptions o;
@@ -192,6 +197,65 @@ TEST(Evaluation, TheDecodedTailChangesTheExperimentNotTheAnswer) {
   EXPECT_EQ(tail.report.tables[0].rows[0].score, 1);
 }
 
+TEST(Evaluation, ALengthThatIsTooShortForATaskIsACell) {
+  TempDir dir;
+  EvalOptions options = Options(dir, {"passkey", "cwe"});
+  options.lengths = {200, 400, 1200};  // below what cwe may have, what it takes, and enough
+  options.samples = 1;
+  std::vector<std::string> log;
+  options.log = [&](LogLevel, std::string_view line) { log.emplace_back(line); };
+  const Outcome outcome = Evaluate(options);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_EQ(outcome.computed, 4);
+  const std::vector<ReportRow>& cwe = outcome.report.tables[1].rows;
+  EXPECT_TRUE(cwe[0].too_short && cwe[1].too_short && !cwe[2].too_short);
+  EXPECT_EQ(cwe[2].samples, 1);
+  EXPECT_THAT(ToMarkdown(outcome.report), HasSubstr("| 400 | 0 of 1 | too short |"));
+  EXPECT_THAT(log, testing::ElementsAre(HasSubstr("cwe: length is 200, must be at least 256"),
+                                        HasSubstr("cwe: length 400 is too short")));
+}
+
+// An exception in a job, here of who is told about progress, is a status.
+TEST(Evaluation, ExceptionsInJobsAreStatuses) {
+  TempDir dir;
+  Result<std::unique_ptr<Evaluation>> e = Evaluation::Prepare(Options(dir, {"passkey"}));
+  ASSERT_TRUE(e.ok()) << e.status().message();
+  const Status s = (*e)->Run([](const EvalProgress& p) {
+    if (p.samples_done == 1) throw std::runtime_error("no terminal");
+  });
+  EXPECT_EQ(s.code(), StatusCode::kInternal);
+  EXPECT_THAT(s.message(), HasSubstr("no terminal"));
+}
+
+TEST(Evaluation, SaysOnceThatAMethodMissesItsQuestion) {
+  TempDir dir;
+  EvalOptions options = Options(dir, {"passkey", "perplexity"});
+  const auto qllm = DefaultRunConfig(PhaseMethods(
+      SuggestAttentionConfig(*DefaultAttentionConfig("qllm"), /*native_context=*/2048)));
+  ASSERT_TRUE(qllm.ok());
+  options.methods[0].engine.attention = qllm->attention;
+  std::vector<std::string> log;
+  options.log = [&](LogLevel, std::string_view line) { log.emplace_back(line); };
+  ASSERT_TRUE(Evaluate(options).status.ok());
+  EXPECT_THAT(log, testing::ElementsAre(HasSubstr("perplexity: a prompt has no question")));
+}
+
+TEST(Evaluation, NotesAreAboutTheTasksThatRan) {
+  TempDir dir;
+  EvalOptions options = Options(dir, {"perplexity"});
+  const auto text = dir.path() / "s.txt";
+  ASSERT_TRUE(WriteFileAtomically(text, "It was a truth. She was sure of it.").ok());
+  options.text_file = text.string();
+  const std::string report = ToMarkdown(Evaluate(options).report);
+  EXPECT_THAT(report, HasSubstr("perplexity: of s.txt, as many texts or stretches as it has"));
+  EXPECT_THAT(report, Not(HasSubstr("haystack")));
+  EXPECT_THAT(report, Not(HasSubstr("samples per length")));
+  TempDir other;
+  const std::string passkey = ToMarkdown(Evaluate(Options(other, {"passkey"})).report);
+  EXPECT_THAT(passkey, HasSubstr("2 samples per length and seed; seeds 42"));
+  EXPECT_THAT(passkey, Not(HasSubstr("perplexity")));
+}
+
 TEST(Evaluation, RefusesWhatCannotBe) {
   TempDir dir;
   const auto message = [&](auto change) {
@@ -218,6 +282,9 @@ TEST(Evaluation, RefusesWhatCannotBe) {
               HasSubstr("/nonexistent.txt"));
   EXPECT_THAT(message([](EvalOptions& o) { o.methods[0].engine.model = "/nonexistent"; }),
               HasSubstr("/nonexistent"));
+  EXPECT_THAT(message([](EvalOptions& o) { o.data = "/nonexistent"; }),
+              HasSubstr("data is /nonexistent, which is no folder"));
+  EXPECT_THAT(message([](EvalOptions& o) { o.out = ""; }), HasSubstr("must have a name"));
   EXPECT_THAT(message([](EvalOptions& o) { o.out = "/dev/null/x"; }), HasSubstr("/dev/null/x"));
 }
 

@@ -40,6 +40,9 @@ TEST(InfiniteBench, ReadsEveryFormOfAnExample) {
   EXPECT_FALSE(ParseInfiniteBench(R"json({"context": 3, "answer": "x"})json").ok());
   EXPECT_FALSE(ParseInfiniteBench(R"json({"context": "x"})json").ok());
   EXPECT_FALSE(ParseInfiniteBench("[]").ok());
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_EQ(ParseInfiniteBench("{\"context\": \"x\", \"answer\": " + deep + "}").status().message(),
+            "is nested deeper than 64");
 }
 
 TEST(InfiniteBench, FillsItsPrompts) {
@@ -173,6 +176,23 @@ TEST_F(InfiniteBenchTaskTest, SyntheticTasksNeedNoFile) {
                   .status()
                   .message(),
               HasSubstr("longbook_qa_eng.jsonl"));
+}
+
+TEST_F(InfiniteBenchTaskTest, SayWhatTheyLackOrMakeUp) {
+  TempDir dir;
+  std::filesystem::create_directories(dir.path() / "infinitebench");
+  ASSERT_TRUE(WriteFileAtomically(dir.path() / "infinitebench/passkey.jsonl", "").ok());
+  TaskContext context = Context(Wording::kOriginal);
+  EXPECT_EQ(Task("infinitebench/passkey").data_note(context),
+            "infinitebench/passkey: made-up samples, not the published ones");
+  context.data = dir.path();
+  EXPECT_EQ(Task("infinitebench/passkey").data_note(context), "");
+  EXPECT_THAT(Task("infinitebench/math_find").data_note(context),
+              HasSubstr("infinitebench/math_find.jsonl is not there"));
+  EXPECT_EQ(Task("infinitebench/math_find").missing_file(dir.path()), "");
+  EXPECT_EQ(Task("infinitebench/code_debug").missing_file(dir.path()),
+            "infinitebench/code_debug.jsonl");
+  EXPECT_EQ(Task("passkey").missing_file(""), "");
 }
 
 TEST_F(InfiniteBenchTaskTest, ReadsFilesAndCutsTheMiddle) {
