@@ -13,6 +13,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/io.h"
+#include "cli/lists.h"
 #include "cli/model_options.h"
 
 namespace quarry::cli {
@@ -21,6 +22,7 @@ namespace {
 struct InspectOptions {
   std::string model;
   std::string quantize;
+  std::vector<std::string> context_texts;
   std::vector<int64_t> contexts;
   std::string kv_dtype = "f16";
   bool json = false;
@@ -81,7 +83,7 @@ std::string Tokens(int64_t n) { return n == kMostTokens ? "any" : WithCommas(n);
 void PrintText(const ModelInfo& m, const InspectOptions& o, const std::vector<Column>& columns,
                Output& out) {
   const auto line = [&](std::string_view key, const std::string& value) {
-    out.Write(fmt::format("{:<16} {}\n", key, value));
+    out.Write(fmt::format("{:<16} {}\n", key, Printable(value)));
   };
   line("architecture", fmt::format("{} ({})", m.architecture, m.model_type));
   line("parameters", fmt::format("{}, {} as {}", WithCommas(m.parameters), HumanBytes(m.file_bytes),
@@ -196,6 +198,15 @@ int Inspect(InspectOptions o) {
   if (!kv.ok()) return Fail(kv.status());
   const Result<std::optional<WeightType>> quantize = ParseQuantize(o.quantize);
   if (!quantize.ok()) return Fail(quantize.status());
+  Result<std::vector<int64_t>> contexts = ParseSizes("--context", o.context_texts);
+  if (!contexts.ok()) return Fail(contexts.status());
+  for (int64_t tokens : *contexts) {
+    if (tokens < 1 || tokens > kMostTokens) {
+      return Fail(InvalidArgument(
+          fmt::format("--context is {}, must be between 1 and {}", tokens, kMostTokens)));
+    }
+  }
+  o.contexts = std::move(*contexts);
   if (o.contexts.empty()) {
     o.contexts = {info->native_context, 16 << 10, 128 << 10, 1 << 20};
     std::sort(o.contexts.begin(), o.contexts.end());
@@ -218,8 +229,9 @@ void AddInspectCommand(CLI::App& app, int* exit_code) {
       "inspect", "what a model is, and the memory each method needs at a given context");
   auto o = std::make_shared<InspectOptions>();
   c->add_option("model", o->model, "model folder or GGUF file")->required();
-  c->add_option("--context", o->contexts, "context length in tokens (repeatable)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
+  c->add_option("--context", o->context_texts,
+                "context length in tokens: 100000, 128K or LOW:HIGH:COUNT (repeatable)")
+      ->type_name("LIST")
       ->allow_extra_args(false);
   c->add_option("--kv-dtype", o->kv_dtype, "keys and values: f16, bf16, f32, int8")
       ->capture_default_str();

@@ -15,6 +15,7 @@ constexpr uint64_t kMaxInput = uint64_t{1} << 30;
 
 Status ErrnoStatus(const std::string& name) {
   const std::string message = fmt::format("{}: {}", name, std::strerror(errno));
+  if (errno == EISDIR) return InvalidArgument(name + ": is a folder, must be a file");
   return errno == ENOENT || errno == ENOTDIR ? NotFound(message) : IoError(message);
 }
 }  // namespace
@@ -56,6 +57,23 @@ void Output::Write(std::string_view text) {
 }
 
 bool IsTerminal(int fd) { return ::isatty(fd) == 1; }
+
+std::string Printable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 to U+009F
+      out += fmt::format("\\x{:02x}", next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
 
 std::string HumanBytes(uint64_t bytes) {
   static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -25,6 +25,9 @@ class Output {
 
 bool IsTerminal(int fd);
 
+// Control characters as \x1b, so that names out of a file cannot steer a terminal.
+std::string Printable(std::string_view text);
+
 // "1.5 GiB", "512 MiB", "3.2 KiB".
 std::string HumanBytes(uint64_t bytes);
 // "128,000"

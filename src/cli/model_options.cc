@@ -1,11 +1,17 @@
 #include "cli/model_options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "cli/numbers.h"
 
 namespace quarry::cli {
 namespace {
@@ -29,16 +35,20 @@ std::vector<std::string> OverridesOf(const PhaseMethods& methods,
   for (const std::string& text : set) {
     const Result<RunConfig> run = DefaultRunConfig(methods, {&text, 1});
     // A value that is refused is refused where it is used.
-    if (!run.ok() || run->notes.empty()) own.push_back(text);
+    const bool unused =
+        run.ok() && std::any_of(run->notes.begin(), run->notes.end(), [](const std::string& note) {
+          return note.find(": not used by") != note.npos;
+        });
+    if (!unused) own.push_back(text);
   }
   return own;
 }
 
-// "FIRST-LAST=METHOD" or "LAYER=METHOD", with those of the overrides `set` that the method has.
-// Notes that say of such an override that nobody uses it are taken from `notes`.
+// "FIRST-LAST=METHOD" or "LAYER=METHOD", with those of the overrides `set` that the method has;
+// they are added to `used`.
 Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info,
                                const std::vector<std::string>& set,
-                               std::vector<std::string>& notes) {
+                               std::vector<std::string>& used) {
   LayerRange range;
   const size_t equals = text.find('=');
   const std::string ends = text.substr(0, equals);
@@ -59,11 +69,26 @@ Result<LayerRange> ParseLayers(const std::string& text, const ModelInfo& info,
   const Result<RunConfig> run = DefaultRunConfig(range.methods, own);
   if (!run.ok()) return run.status().WithPrefix("--layers");
   range.methods = run->attention.methods;
-  for (const std::string& o : own) {
+  used.insert(used.end(), own.begin(), own.end());
+  return range;
+}
+
+// Drops the notes that nobody uses an override that a range of layers does use.
+void EraseUnusedNotes(const std::vector<std::string>& used, std::vector<std::string>& notes) {
+  for (const std::string& o : used) {
     const std::string unused = fmt::format("{}: not used by", o.substr(0, o.find('=')));
     std::erase_if(notes, [&](const std::string& note) { return note.find(unused) != note.npos; });
   }
-  return range;
+}
+
+// Whether one of the overrides gives `key` a value.
+bool Sets(const std::vector<std::string>& set, std::string_view key) {
+  bool sets = false;
+  for (const std::string& o : set) {
+    const size_t equals = o.find('=');
+    if (equals != o.npos && o.substr(0, equals) == key) sets = equals + 1 < o.size();
+  }
+  return sets;
 }
 
 // The methods of --method, --prefill and --decode.
@@ -88,6 +113,33 @@ Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
   if (!o.prefill.empty()) methods.prefill = *prefill;
   if (!o.decode.empty()) methods.decode = *decode;
   return methods;
+}
+
+// The run that a file describes. With fit_lengths, one of another method than the options name
+// gives all but its method, whose parameters are then those of a run without a file.
+Result<RunConfig> RunOfFile(const ModelOptions& o, const std::vector<std::string>& set,
+                            const std::vector<std::string>& overrides) {
+  if (!o.fit_lengths) return LoadRunConfig(o.config, overrides);
+  Result<RunConfig> file = LoadRunConfig(o.config, set);
+  if (!file.ok()) return file.status();
+  const PhaseMethods& methods = file->attention.methods;
+  if (MethodName(methods.prefill) == o.prefill && MethodName(methods.decode) == o.decode) {
+    return file;
+  }
+  const std::string model = o.model.empty() ? file->model_path : o.model;
+  const Result<ModelInfo> info = InspectModel(model);
+  if (!info.ok()) return info.status();
+  const Result<PhaseMethods> fitted = MethodsOf(o, *info);
+  if (!fitted.ok()) return fitted.status();
+  std::vector<std::string> all = set;
+  all.push_back(fmt::format("chunk_size={}", file->chunk_size));
+  Result<RunConfig> run = DefaultRunConfig(*fitted, all);
+  if (!run.ok()) return run.status();
+  run->notes.push_back(fmt::format("{}: its method, {}, and the parameters of it are not used",
+                                   o.config, Describe(file->attention)));
+  file->attention = run->attention;
+  file->notes = run->notes;
+  return file;
 }
 
 }  // namespace
@@ -121,7 +173,8 @@ void ModelOptions::AddTo(CLI::App& c) {
       ->capture_default_str();
   c.add_option("-t,--threads", threads, "threads (default: all cores)");
   c.add_option("--chunk-size", chunk_size,
-               "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)");
+               "prompt tokens per forward pass (default 512; 8192 for minference and flexprefill)")
+      ->check(WholeNumber());
   c.add_flag(
       "--fast", fast_products,
       "bf16 arithmetic for prompts where the CPU has it faster (AMD Zen 4 and 5): up to twice "
@@ -134,7 +187,8 @@ void ModelOptions::AddTo(CLI::App& c) {
 
 Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   ModelSetup setup;
-  bool suggest_chunk = false;
+  std::vector<std::string> set = o.set;
+  if (o.chunk_size) set.push_back(fmt::format("chunk_size={}", *o.chunk_size));
   std::vector<std::string> overrides;
   if (!o.method.empty()) {
     // In place of all that the file says.
@@ -143,15 +197,19 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   }
   if (!o.prefill.empty()) overrides.push_back("attention.prefill=" + o.prefill);
   if (!o.decode.empty()) overrides.push_back("attention.decode=" + o.decode);
-  overrides.insert(overrides.end(), o.set.begin(), o.set.end());
+  overrides.insert(overrides.end(), set.begin(), set.end());
 
+  std::optional<PhaseMethods> without_file;
   if (!o.config.empty()) {
-    Result<RunConfig> run = LoadRunConfig(o.config, overrides);
+    Result<RunConfig> run = RunOfFile(o, set, overrides);
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
-    if (!o.model.empty()) {
-      if (setup.run.tokenizer_path == setup.run.model_path) setup.run.tokenizer_path = o.model;
-      setup.run.model_path = o.model;
+    std::error_code error;
+    if (o.model.empty() && !std::filesystem::exists(setup.run.model_path, error)) {
+      return NotFound(fmt::format(
+          "{}: model.path is {}, which is not there; a relative path starts at the working "
+          "directory, and -m names another",
+          o.config, setup.run.model_path));
     }
   } else {
     if (o.model.empty()) {
@@ -161,26 +219,43 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
     if (!info.ok()) return info.status();
     const Result<PhaseMethods> methods = MethodsOf(o, *info);
     if (!methods.ok()) return methods.status();
-    Result<RunConfig> run = DefaultRunConfig(*methods, o.set);
+    Result<RunConfig> run = DefaultRunConfig(*methods, set);
     if (!run.ok()) return run.status();
     setup.run = std::move(*run);
-    setup.run.model_path = o.model;
-    suggest_chunk = true;
+    without_file = *methods;
   }
+  if (!o.model.empty()) {
+    const std::string& tokenizer = setup.run.tokenizer_path;
+    if (tokenizer.empty() || tokenizer == setup.run.model_path) setup.run.tokenizer_path = o.model;
+    setup.run.model_path = o.model;
+  }
+  std::vector<LayerRange> layers;
+  std::vector<std::string> used;
   if (!o.layers.empty()) {
     const Result<ModelInfo> info = InspectModel(setup.run.model_path);
     if (!info.ok()) return info.status();
     for (const std::string& text : o.layers) {
-      Result<LayerRange> range = ParseLayers(text, *info, o.set, setup.run.notes);
+      Result<LayerRange> range = ParseLayers(text, *info, o.set, used);
       if (!range.ok()) return range.status();
       if (range->last >= info->layers) {
         return InvalidArgument(fmt::format("--layers is {}, must be below {}, the model's layers",
                                            text, info->layers));
       }
-      setup.run.attention.layers.push_back(std::move(*range));
+      layers.push_back(std::move(*range));
     }
   }
-  if (suggest_chunk) setup.run.chunk_size = SuggestChunkSize(setup.run.attention);
+  std::vector<LayerRange>& all_layers = setup.run.attention.layers;
+  all_layers.insert(all_layers.end(), layers.begin(), layers.end());
+  if (without_file && !Sets(set, "chunk_size")) {
+    // Read again, so that notes are about the chunks that there will be.
+    const AttentionSetup attention = setup.run.attention;
+    setup.run.chunk_size = SuggestChunkSize(attention);
+    set.push_back(fmt::format("chunk_size={}", setup.run.chunk_size));
+    const Result<RunConfig> again = DefaultRunConfig(*without_file, set);
+    if (!again.ok()) return again.status();
+    setup.run.notes = again->notes;
+  }
+  EraseUnusedNotes(used, setup.run.notes);
   if (log) {
     for (const std::string& note : setup.run.notes) log(LogLevel::kInfo, note);
   }
@@ -200,7 +275,7 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   e.kv_dtype = kv->value_or(DType::kF16);
   e.fast_products = o.fast_products;
   e.threads = o.threads;
-  e.chunk_size = o.chunk_size.value_or(setup.run.chunk_size);
+  e.chunk_size = setup.run.chunk_size;
   e.rope_base = setup.run.rope_base;
   e.distance_scale = setup.run.distance_scale;
   e.conv_type = setup.run.conv_type;

@@ -29,6 +29,9 @@ struct ModelOptions {
   std::optional<int64_t> chunk_size;
   bool fast_products = false;
   bool context_warning = true;
+  // prefill and decode replace the methods of `config`, with lengths that suit the model where
+  // those are others.
+  bool fit_lengths = false;
 
   void AddTo(CLI::App& command);
 };

@@ -1,10 +1,13 @@
 #include "cli/run_command.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +20,7 @@
 #include "cli/exit_code.h"
 #include "cli/io.h"
 #include "cli/model_options.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -25,8 +29,7 @@ namespace {
 
 struct RunOptions {
   ModelOptions model;
-  std::string prompt, file, positional;
-  std::string document, question;
+  std::optional<std::string> prompt, file, positional, document, question;
   bool raw = false;
   int64_t max_new_tokens = 256;
   SamplingOptions sampling;
@@ -49,31 +52,50 @@ Status Empty(const std::string& path) {
       fmt::format("{} is empty, must have text", path == "-" ? "standard input" : path));
 }
 
+bool IsBlank(const std::string& text) { return text.find_first_not_of(" \t\r\n\v\f") == text.npos; }
+
+// Of what was given, nothing is empty.
+Status CheckTexts(const RunOptions& o) {
+  for (const auto& [flag, text, must] : {std::tuple("--prompt", &o.prompt, "have text"),
+                                         std::tuple("--file", &o.file, "name a file"),
+                                         std::tuple("--document", &o.document, "name a file")}) {
+    if (*text && (*text)->empty()) {
+      return InvalidArgument(fmt::format("{} is empty, must {}", flag, must));
+    }
+  }
+  if (o.question && IsBlank(*o.question)) {
+    return InvalidArgument(fmt::format("--question is \"{}\", must have text", *o.question));
+  }
+  return OkStatus();
+}
+
 Result<Input> ReadPrompt(const RunOptions& o, bool question_first) {
   const int sources =
-      !o.prompt.empty() + !o.file.empty() + !o.positional.empty() + !o.document.empty();
+      o.prompt.has_value() + o.file.has_value() + o.positional.has_value() + o.document.has_value();
   if (sources == 0) {
     return InvalidArgument("no prompt: give --prompt TEXT, --file FILE, - or --document FILE");
   }
   if (sources > 1) {
     return InvalidArgument("more than one of --prompt, --file, - and --document was given");
   }
-  if (!o.positional.empty() && o.positional != "-") {
+  if (o.positional && *o.positional != "-") {
     return InvalidArgument(fmt::format(
-        "unexpected argument \"{}\"; only - (standard input) may stand alone", o.positional));
+        "unexpected argument \"{}\"; only - (standard input) may stand alone", *o.positional));
   }
-  if (!o.document.empty()) {
-    if (o.question.empty()) return InvalidArgument("--document needs --question TEXT");
-    Result<std::string> document = ReadInput(o.document);
+  const std::string question = o.question.value_or("");
+  if (o.document) {
+    if (question.empty()) return InvalidArgument("--document needs --question TEXT");
+    Result<std::string> document = ReadInput(*o.document);
     if (!document.ok()) return document.status();
-    if (document->empty()) return Empty(o.document);
-    return Input{DocumentMessage(*document, o.question, question_first), o.question};
+    if (document->empty()) return Empty(*o.document);
+    return Input{DocumentMessage(*document, question, question_first), question};
   }
-  if (!o.prompt.empty()) return Input{o.prompt, o.question};
-  Result<std::string> text = ReadInput(o.file.empty() ? "-" : o.file);
+  if (o.prompt) return Input{*o.prompt, question};
+  const std::string file = o.file.value_or("-");
+  Result<std::string> text = ReadInput(file);
   if (!text.ok()) return text.status();
-  if (text->empty()) return Empty(o.file.empty() ? "-" : o.file);
-  return Input{std::move(*text), o.question};
+  if (text->empty()) return Empty(file);
+  return Input{std::move(*text), question};
 }
 
 nlohmann::ordered_json ToJson(const GenerateResult& r, const std::string& method) {
@@ -122,27 +144,56 @@ void PrintStats(const GenerateResult& r, const Engine& engine, bool coverage) {
   }
 }
 
-// --method auto: the choice for what `input` has in tokens.
+Result<Prompt> Render(const Tokenizer& tokenizer, const ChatTemplate* chat, const RunOptions& o,
+                      const Input& input) {
+  if (o.raw) return RawPrompt(tokenizer, input.text, input.question);
+  const ChatMessage message[] = {{.role = "user", .content = input.text}};
+  return ChatPrompt(tokenizer, chat, message, input.question);
+}
+
+// What a run has whatever its method: model, tokenizer, chat template.
+Result<EngineOptions> WithoutMethod(const RunOptions& o) {
+  ModelOptions dense = o.model;
+  dense.method = DenseConfig::kName;
+  dense.layers.clear();
+  // Parameters of a phase are for the method that will be chosen.
+  std::erase_if(dense.set, [](const std::string& set) {
+    return set.starts_with("prefill.") || set.starts_with("decode.") ||
+           set.starts_with("attention.");
+  });
+  Result<ModelSetup> setup = Resolve(dense, {});
+  if (!setup.ok()) return setup.status();
+  return std::move(setup->engine);
+}
+
+// Tokens of the prompt as the model will get it.
+Result<int64_t> CountTokens(const EngineOptions& engine, const RunOptions& o, const Input& input) {
+  const Result<Tokenizer> tokenizer = Tokenizer::Load(engine.tokenizer);
+  if (!tokenizer.ok()) return tokenizer.status();
+  const Result<ChatTemplate> chat = engine.conv_type.empty()
+                                        ? ChatTemplate::FromModelFolder(engine.model)
+                                        : ChatTemplate::BuiltIn(engine.conv_type);
+  if (!chat.ok() && chat.status().code() != StatusCode::kNotFound) return chat.status();
+  const Result<Prompt> prompt = Render(*tokenizer, chat.ok() ? &*chat : nullptr, o, input);
+  if (!prompt.ok()) return prompt.status();
+  return static_cast<int64_t>(prompt->tokens.size());
+}
+
+// --method auto: the choice for what the prompt of `input` and the answer have in tokens.
 Status ChooseByLength(const Input& input, RunOptions& o, const LogSink& log) {
   if (!o.model.prefill.empty() || !o.model.decode.empty()) {
     return InvalidArgument("--method auto chooses both phases: leave out --prefill and --decode");
   }
-  if (o.model.model.empty() && !o.model.config.empty()) {
-    const std::vector<std::string> dense = {"attention=", "model.type=dense"};
-    const Result<RunConfig> run = LoadRunConfig(o.model.config, dense);
-    if (!run.ok()) return run.status();
-    o.model.model = run->model_path;
-  }
-  if (o.model.model.empty()) return InvalidArgument("--method auto needs a model: -m");
-  const Result<ModelInfo> info = InspectModel(o.model.model);
+  const Result<EngineOptions> engine = WithoutMethod(o);
+  if (!engine.ok()) return engine.status();
+  const Result<ModelInfo> info = InspectModel(engine->model);
   if (!info.ok()) return info.status();
-  const Result<Tokenizer> tokenizer = Tokenizer::Load(o.model.model);
-  if (!tokenizer.ok()) return tokenizer.status();
-  const Result<std::vector<TokenId>> ids = tokenizer->Encode(input.text);
-  if (!ids.ok()) return ids.status();
-  const auto tokens = static_cast<int64_t>(ids->size()) + o.max_new_tokens;
+  const Result<int64_t> prompt = CountTokens(*engine, o, input);
+  if (!prompt.ok()) return prompt.status();
+  const int64_t tokens = *prompt + std::min(o.max_new_tokens, INT64_MAX - *prompt);
   const MethodChoice choice = ChooseMethods(tokens, info->native_context);
   o.model.method.clear();
+  o.model.fit_lengths = true;
   o.model.prefill = choice.prefill;
   o.model.decode = choice.decode;
   log(LogLevel::kInfo,
@@ -167,10 +218,23 @@ Status CheckQuestion(const Engine& engine, const std::string& question, const Pr
                   Describe(engine.attention())));
 }
 
+// The same once the prompt was cut.
+Status CheckCutQuestion(const Engine& engine, const Prompt& prompt, int64_t max_len) {
+  if (!engine.question_first() || !prompt.question.empty()) return OkStatus();
+  return InvalidArgument(
+      fmt::format("max_len is {}: cutting the prompt removed the question, by which {} retrieves",
+                  max_len, Describe(engine.attention())));
+}
+
 int Run(RunOptions o) {
   SignalWatcher signals;
   const LogSink log = StandardErrorLog();
   if (const Status s = o.sampling.Validate(); !s.ok()) return Fail(s);
+  if (const Status s = CheckTexts(o); !s.ok()) return Fail(s);
+  if (o.max_new_tokens < 0) {
+    return Fail(
+        InvalidArgument(fmt::format("max_new_tokens is {}, must be 0 or more", o.max_new_tokens)));
+  }
   for (const std::string& stop : o.stop) {
     if (stop.empty()) return Fail(InvalidArgument("--stop is empty, must be a text"));
   }
@@ -189,13 +253,7 @@ int Run(RunOptions o) {
 
   if (!automatic) input = ReadPrompt(o, engine.question_first());
   if (!input.ok()) return Fail(input.status());
-  Result<Prompt> prompt = Prompt{};
-  if (o.raw) {
-    prompt = RawPrompt(engine.tokenizer(), input->text, input->question);
-  } else {
-    const ChatMessage message[] = {{.role = "user", .content = input->text}};
-    prompt = ChatPrompt(engine.tokenizer(), engine.chat_template(), message, input->question);
-  }
+  Result<Prompt> prompt = Render(engine.tokenizer(), engine.chat_template(), o, *input);
   if (!prompt.ok()) return Fail(prompt.status());
   if (prompt->repaired) {
     log(LogLevel::kWarning, "the prompt is not valid UTF-8; invalid bytes are read as U+FFFD");
@@ -208,6 +266,8 @@ int Run(RunOptions o) {
   if (static_cast<int64_t>(prompt->tokens.size()) < length) {
     log(LogLevel::kWarning,
         fmt::format("the prompt was cut from {} to {} tokens", length, prompt->tokens.size()));
+    const Status s = CheckCutQuestion(engine, *prompt, setup->run.max_len);
+    if (!s.ok()) return Fail(s);
   }
 
   GenerateRequest request = {.prompt = std::move(prompt->tokens),
@@ -277,15 +337,20 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
   c->add_option("--question", o->question, "the question about the document, or in the prompt");
   c->add_flag("--raw", o->raw, "feed the text as it is, without the chat template");
   c->add_option("-n,--max-new-tokens", o->max_new_tokens, "tokens of the answer at most")
+      ->check(WholeNumber())
       ->capture_default_str();
   c->add_option("--temp,--temperature", o->sampling.temperature, "0: always the most likely token")
       ->capture_default_str();
-  c->add_option("--top-k", o->sampling.top_k, "0: all tokens")->capture_default_str();
+  c->add_option("--top-k", o->sampling.top_k, "0: all tokens")
+      ->check(WholeNumber())
+      ->capture_default_str();
   c->add_option("--top-p", o->sampling.top_p, "1: all tokens")->capture_default_str();
   c->add_option("--min-p", o->sampling.min_p, "0: all tokens")->capture_default_str();
   c->add_option("--repetition-penalty", o->sampling.repetition_penalty, "1: none")
       ->capture_default_str();
-  c->add_option("--seed", o->sampling.seed, "of the draws")->capture_default_str();
+  c->add_option("--seed", o->sampling.seed, "of the draws")
+      ->check(SeedNumber())
+      ->capture_default_str();
   c->add_option("--stop", o->stop, "end the answer before this text (repeatable)")
       ->allow_extra_args(false);
   c->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
@@ -308,8 +373,8 @@ void AddRunCommand(CLI::App& app, int* exit_code) {
   quarry run -m models/needle-5m -f book.txt --raw -n 1 --dump-qkv 2 layer2.safetensors
 
 The answer goes to standard output, everything else to standard error. Ctrl-C ends the answer and
-keeps what was produced; a second Ctrl-C ends at once.
-Exit status: 0 done, 1 internal error, 2 bad option or value, 3 not found, 4 corrupt file,
+keeps what was produced; a second Ctrl-C ends within a second.
+Exit status: 0 done, 1 internal error, 2 bad option, value or input, 3 not found, 4 corrupt file,
 5 unsupported, 6 out of memory, 7 output failed, 130 stopped.)");
   c->callback([o, exit_code] { *exit_code = Run(*o); });
 }

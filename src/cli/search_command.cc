@@ -14,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/io.h"
 #include "cli/model_options.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -91,13 +92,16 @@ void AddSearchCommand(CLI::App& app, int* exit_code) {
        "file to write; if it holds the first layers already, the search goes on behind them")
       ->required();
   c->add_option("--tokens", o->tokens,
-                "length of the prompt (default 29920, or what the model was trained for)");
+                "length of the prompt (default 29920, or what the model was trained for)")
+      ->check(WholeNumber());
   c->add_option("--objective", o->objective,
                 "recall: attention under the pattern; output: elements of the output that are off")
       ->capture_default_str();
   c->add_flag("--keep-patterns", o->keep_patterns,
               "write winners as they are, not all as vertical-slash (recall)");
-  c->add_option("--seed", o->seed, "of the generated prompt")->capture_default_str();
+  c->add_option("--seed", o->seed, "of the generated prompt")
+      ->check(SeedNumber())
+      ->capture_default_str();
   c->add_option("-t,--threads", o->threads, "threads (default: all cores)");
   c->footer(R"(Example:
   quarry search -m /models/llama-3-8b -o llama-3-8b.patterns.json

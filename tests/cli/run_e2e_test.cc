@@ -216,7 +216,52 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"two_prompts", {"run", "-m", kModel, "-p", "x", "-f", "y"}, 2, {"more than one"}},
         BadInput{"empty_prompt", {"run", "-m", kModel, "--raw", "-f", "/dev/null"}, 2, {"empty"}},
         BadInput{"missing_file", {"run", "-m", kModel, "-f", "/no/file"}, 3, {"/no/file"}},
-        BadInput{"folder_as_file", {"run", "-m", kModel, "-f", "/"}, 7, {"/"}},
+        BadInput{"folder_as_file", {"run", "-m", kModel, "-f", "/"}, 2, {"/: is a folder"}},
+        BadInput{"empty_prompt_text", {"run", "-m", kModel, "-p", ""}, 2, {"--prompt is empty"}},
+        BadInput{"empty_file_name", {"run", "-m", kModel, "-f", ""}, 2, {"--file is empty"}},
+        BadInput{"blank_question",
+                 {"run", "-m", kModel, "--method", "qllm", "-p", "x", "--question", " "},
+                 2,
+                 {"--question is \" \", must have text"}},
+        BadInput{"least_length",
+                 {"run", "-m", kModel, "-p", "x", "-n", "-9223372036854775808"},
+                 2,
+                 {"max_new_tokens is -9223372036854775808, must be 0 or more"}},
+        BadInput{"length_beyond_64_bits",
+                 {"run", "-m", kModel, "-p", "x", "-n", "9223372036854775808"},
+                 2,
+                 {"9223372036854775808 must be an integer"}},
+        BadInput{"negative_seed",
+                 {"run", "-m", kModel, "-p", "x", "--seed", "-1"},
+                 2,
+                 {"-1 must be an integer between 0 and 18446744073709551615"}},
+        BadInput{"seed_beyond_64_bits",
+                 {"run", "-m", kModel, "-p", "x", "--seed", "18446744073709551616"},
+                 2,
+                 {"18446744073709551616 must be"}},
+        BadInput{"search_seed", {"search", "-m", kModel, "-o", "x", "--seed", "-1"}, 2, {"-1"}},
+        BadInput{"no_chunk",
+                 {"run", "-m", kModel, "-p", "x", "--set", "chunk_size=0"},
+                 2,
+                 {"chunk_size is 0, must be between 1 and 1048576"}},
+        BadInput{"chunk_too_large",
+                 {"run", "-m", kModel, "-p", "x", "--chunk-size", "1048577"},
+                 2,
+                 {"chunk_size is 1048577"}},
+        BadInput{"missing_tokenizer",
+                 {"run", "-m", kModel, "-p", "x", "--set", "tokenizer_path=/nonexistent"},
+                 3,
+                 {"/nonexistent"}},
+        BadInput{"key_of_both_phases",
+                 {"run", "-m", kModel, "-p", "x", "--prefill", "flexprefill", "--decode", "quest",
+                  "--set", "max_budget=4096", "--set", "target_coverage=0.9"},
+                 2,
+                 {"prefill.max_budget or decode.max_budget"}},
+        BadInput{"no_seconds",
+                 {"bench", "attention", "--max-seconds", "0"},
+                 2,
+                 {"--max-seconds: 0 must be above 0 seconds"}},
+        BadInput{"inspect_context", {"inspect", kModel, "--context", "2048M"}, 2, {"2147483648"}},
         BadInput{"document_without_question",
                  {"run", "-m", kModel, "--document", "/dev/null"},
                  2,
@@ -334,6 +379,13 @@ TEST_F(BrokenModel, NoTokenizer) {
   ExpectError(3, "tokenizer");
 }
 
+TEST_F(BrokenModel, NamesCannotSteerATerminal) {
+  Replace("config.json", "\"model_type\": \"llama\"", "\"model_type\": \"\\u001b[31mllama\"");
+  const ProcessResult r = Quarry({"inspect", dir_.path().string()});
+  EXPECT_EQ(r.out.find('\x1b'), std::string::npos);
+  EXPECT_NE(r.out.find("\\x1b[31mllama"), std::string::npos) << r.out << r.err;
+}
+
 TEST(RunCommand, PhasesAndLayersHaveTheirOwnMethods) {
   const ProcessResult r =
       QuarryRun({"--json", "-p", kPassKey, "--prefill", "dense", "--decode", "stream-llm",
@@ -376,6 +428,85 @@ TEST(RunCommand, CoverageIsAShareAndDenseHasAllOfIt) {
   EXPECT_LT(coverage("quest").get<double>(), 0.9999);
   EXPECT_GT(coverage("quest").get<double>(), 0.2);
   EXPECT_TRUE(coverage("stream-llm").is_null());
+}
+
+// Chunks of 16 tokens switch minference off; larger ones do not.
+TEST(RunCommand, ChunksAreAsLargeAsTheOverrideSays) {
+  std::string text;
+  for (int i = 0; i < 120; ++i) text += "The grass is green. The sky is blue. ";
+  const auto run = [&](std::vector<std::string> args) {
+    args.insert(args.end(), {"--json", "-n", "1", "--method", "minference", "-"});
+    const ProcessResult r = QuarryRun(args, {.input = text + kPassKey});
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    const bool noted = r.err.find("chunk_size: 16 switches minference off") != r.err.npos;
+    const bool dense = nlohmann::json::parse(r.out).at("density") == 1.0;
+    EXPECT_EQ(noted, dense) << r.err;
+    return dense;
+  };
+  EXPECT_FALSE(run({}));
+  EXPECT_TRUE(run({"--set", "chunk_size=16"}));
+  EXPECT_TRUE(run({"--chunk-size", "16"}));
+  EXPECT_FALSE(run({"--set", "chunk_size=16", "--chunk-size", "1024"}));
+}
+
+TEST(RunCommand, AutoCountsTheRenderedPrompt) {
+  const auto tokens = [](std::vector<std::string> args) {
+    args.insert(args.end(), {"-n", "16", "-p", kPassKey});
+    const ProcessResult r = QuarryRun(args);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return r;
+  };
+  const auto plain = nlohmann::json::parse(tokens({"--json"}).out).at("prompt_tokens").get<int>();
+  EXPECT_NE(
+      tokens({"--method", "auto"}).err.find("auto: " + std::to_string(plain + 16) + " tokens"),
+      std::string::npos);
+}
+
+// What the file's own method has is not what the chosen one needs.
+TEST(RunCommand, AutoFitsLengthsWhereTheFileNamesAnotherMethod) {
+  const TempDir dir;
+  const std::string file = (dir.path() / "c.yaml").string();
+  ASSERT_TRUE(WriteFileAtomically(file, "model: {type: tova, path: " + kModel +
+                                            ", tokenizer_path: " + kModel + "}\nmax_len: 6000\n")
+                  .ok());
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "The grass is green. The sky is blue. ";
+  const std::vector<std::string> args = {"run", "-c", file, "--method", "auto", "-n", "16", "-"};
+  const ProcessResult r = Quarry(args, {.input = text + kPassKey});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.out, "53817\n");
+  EXPECT_NE(r.err.find("reading with inf-quest"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("its method, tova"), std::string::npos) << r.err;
+  // The rest of the file holds.
+  const ProcessResult longer = Quarry(args, {.input = text + text + kPassKey});
+  EXPECT_EQ(longer.exit_code, 2);
+  EXPECT_NE(longer.err.find("max_len 6000"), std::string::npos) << longer.err;
+}
+
+TEST(RunCommand, AQuestionThatIsCutAwayIsMissed) {
+  const std::string question = "What is the pass key?";
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "The grass is green. The sky is blue. ";
+  const std::vector<std::string> args = {
+      "--method",    "qllm",  "--question",        question, "--raw", "-n", "16", "--set",
+      "max_len=300", "--set", "truncation=suffix", "-"};
+  const ProcessResult r = QuarryRun(args, {.input = text + question + " " + text});
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  EXPECT_NE(r.err.find("max_len is 300: cutting the prompt removed the question"),
+            std::string::npos)
+      << r.err;
+  EXPECT_EQ(QuarryRun(args, {.input = text + text + question}).exit_code, 0);
+}
+
+TEST(RunCommand, AFileWhoseModelIsNotThereIsNamed) {
+  const TempDir dir;
+  const std::string file = (dir.path() / "c.yaml").string();
+  ASSERT_TRUE(WriteFileAtomically(file, "model: {type: dense, path: no/model}\n").ok());
+  const ProcessResult r = Quarry({"run", "-c", file, "-p", "x"});
+  EXPECT_EQ(r.exit_code, 3);
+  EXPECT_NE(r.err.find("c.yaml: model.path is no/model, which is not there"), std::string::npos)
+      << r.err;
+  EXPECT_EQ(Quarry({"run", "-c", file, "-m", kModel, "-p", kPassKey}).out, "53817\n");
 }
 
 TEST(RunCommand, InvalidUtf8IsReadAsReplacementCharacters) {
@@ -431,6 +562,8 @@ TEST(InspectCommand, PrintsArchitectureAndMemory) {
        {"LlamaForCausalLM", "4,951,296", "2,048 tokens", "inf-llm", "1,000,000"}) {
     EXPECT_NE(r.out.find(fragment), std::string::npos) << r.out;
   }
+  EXPECT_NE(Quarry({"inspect", kModel, "--context", "128K"}).out.find("\n     131,072 "),
+            std::string::npos);
   const ProcessResult j = Quarry({"inspect", kModel, "--json"});
   const auto info = nlohmann::json::parse(j.out);
   EXPECT_EQ(info.at("layers"), 6);
