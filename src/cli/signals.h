@@ -9,8 +9,13 @@
 namespace quarry::cli {
 
 // Construct before any other thread starts: the signals are then blocked everywhere and waited for
-// by one thread here. The first SIGINT or SIGTERM calls the handler; a second one ends the process
-// at once, with status 130. SIGPIPE is ignored.
+// by one thread here. SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) are one and the
+// same:
+//   - before there is a handler, the first ends the process with status 130;
+//   - then the first calls the handler;
+//   - a second ends the process with status 130, after half a second in which what was told to stop
+//     may do so and remove its temporary files.
+// SIGPIPE is ignored.
 class SignalWatcher {
  public:
   SignalWatcher();
@@ -18,17 +23,16 @@ class SignalWatcher {
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
-  // What to do; if a signal came before, it is called now. Empty: nothing.
+  // What to do. Empty: nothing, the work is done and its results are on their way.
   void OnSignal(std::function<void()> handler);
-  bool received() const { return received_.load(); }
 
  private:
   void Wait();
 
-  std::atomic<bool> received_{false};
   std::atomic<bool> done_{false};
   std::mutex mutex_;
   std::function<void()> handler_;
+  bool handled_ = false;  // there is a handler, or was
   std::thread thread_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "tests/support/paths.h"
@@ -538,9 +539,53 @@ TEST(RunCommand, InterruptDuringThePrompt) {
   std::string book = *ReadFile(SourcePath("data/pride_and_prejudice.txt"), 1 << 24);
   book += book + book + book;
   const ProcessResult r = QuarryRun({"-", "--json", "--no-max-context-warning"},
-                                    {.input = book, .interrupt_after_s = 1.5});
+                                    {.input = book, .interrupt_after_s = 4});
   EXPECT_EQ(r.exit_code, 130) << r.err;
   EXPECT_EQ(nlohmann::json::parse(r.out).at("stop_reason"), "cancelled");
+}
+
+// The first signal counts while a prompt is waited for or weights are loaded.
+TEST(RunCommand, InterruptBeforeTheWorkBegins) {
+  const TempDir dir;
+  const std::string fifo = (dir.path() / "prompt").string();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const ProcessResult r = QuarryRun({"-f", fifo}, {.interrupt_after_s = 0.5});
+  EXPECT_EQ(r.exit_code, 130) << r.err;
+}
+
+// A closed terminal is as good as Ctrl-C. The recording under way leaves nothing behind.
+TEST(RunCommand, AHangUpRemovesTemporaryFiles) {
+  const TempDir dir;
+  std::string book = *ReadFile(SourcePath("data/pride_and_prejudice.txt"), 1 << 24);
+  const std::string text = (dir.path() / "book.txt").string();
+  ASSERT_TRUE(WriteFileAtomically(text, book + book + book + book).ok());
+  const ProcessResult r = RunProcess({"/usr/bin/env",
+                                      "--default-signal=HUP",
+                                      "timeout",
+                                      "--preserve-status",
+                                      "-s",
+                                      "HUP",
+                                      "6",
+                                      QUARRY_BINARY,
+                                      "run",
+                                      "-m",
+                                      kModel,
+                                      "-f",
+                                      text,
+                                      "--raw",
+                                      "-n",
+                                      "1",
+                                      "--no-max-context-warning",
+                                      "--dump-qkv",
+                                      "2",
+                                      (dir.path() / "layer2.safetensors").string()});
+  EXPECT_EQ(r.exit_code, 130) << r.err;
+  EXPECT_NE(r.err.find("stopped"), std::string::npos) << r.err;
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    files += entry.path() != text;
+  }
+  EXPECT_EQ(files, 0u);
 }
 
 // Memory that cannot be had: refused before the work begins, with both numbers.
