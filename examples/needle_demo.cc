@@ -124,5 +124,6 @@ int main(int argc, char** argv) {
   std::printf(
       "\nDense attention sees every token, but at distances the model never met in training; the\n"
       "context memory keeps all distances within the window it was trained for.\n");
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) Die("standard output: write failed");
   return found ? 0 : 1;
 }
