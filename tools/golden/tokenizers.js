@@ -86,7 +86,7 @@ async function emit(out, name, json, nCases) {
     skip_special: false, decoded: d.decoded, ...(bytes ? {error_at: 0} : {})})));
 }
 
-// ---- made-up models -------------------------------------------------------------------------------
+// Made-up models
 const ALPHABET = [...'abcdefghijklmnopqrstuvwxyzABCDEFIJMOUX0123456789 .,!?\'-éßαда日本中한▁Ġ'];
 const hex = (b) => '<0x' + b.toString(16).toUpperCase().padStart(2, '0') + '>';
 const added = (id, content, flags) => ({id, content, single_word: false, lstrip: false, rstrip: false,
@@ -223,7 +223,7 @@ function madeUp() {
   };
 }
 
-// ---- expressions ----------------------------------------------------------------------------------
+// Expressions
 const PATTERNS = ['\\d{1,3}+', 'a{2}?', 'a{,2}', 'a++b', '^\\w', '\\w$', 'a.b', '(?m:a.b)', '\\v',
   '[a-z&&[^aeiou]]+', '[a[bc]]+', '\\u0041+', '(?i)k', '(?i:the|fox)', 'a{', '[]a]+', '[a-]+',
   '(?<n>[a-z])\\k<n>', '(?<=a)b', '\\p{^L}+', '\\P{L}+', '\\p{Letter}+', '\\p{Alpha}+', '\\R',

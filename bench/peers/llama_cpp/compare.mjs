@@ -61,7 +61,7 @@ const note = (text) => process.stderr.write(`${text}\n`);
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
 
-// ---- what has to be there -----------------------------------------------------------------------
+// What has to be there
 
 // The npm package brings llama.cpp's libraries, built for several CPUs, and its source as a bundle,
 // of which the headers are used.
@@ -152,7 +152,7 @@ function makeModel(scratch, type) {
   return file;
 }
 
-// ---- the two sides ------------------------------------------------------------------------------
+// The two sides
 
 class Worker {
   static async start(command, args, env) {
