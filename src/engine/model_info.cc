@@ -182,9 +182,11 @@ MemoryPlan PlanMemory(const ModelInfo& m, const AttentionSetup& attention,
     }
     const int64_t blocks = CeilDiv(tokens, kTokensPerBlock);
     const auto heads = static_cast<uint64_t>(kPanelsPerBlock * m.layers * m.kv_heads);
-    const uint64_t bytes =
-        SaturatingMul(SaturatingMul(static_cast<uint64_t>(blocks), heads), layout.panel_bytes[p]);
-    plan.kv = CheckedAdd(plan.kv, bytes).value_or(bytes);
+    const uint64_t panels = SaturatingMul(static_cast<uint64_t>(blocks), heads);
+    // More than any machine has, and room for sums.
+    constexpr uint64_t kMost = uint64_t{1} << 62;
+    plan.kv =
+        std::min(kMost, plan.kv + std::min(kMost, SaturatingMul(panels, layout.panel_bytes[p])));
   }
   plan.state = methods.StateBytes(shape, o.kv_dtype, o.tokens);
 

@@ -25,6 +25,18 @@ ModelInfo Inspect(const TinyCheckpoint& checkpoint) {
   return info.ok() ? *info : ModelInfo();
 }
 
+// Sizes that a file may name, at lengths that a user may: memory that nobody has, not a wrapped sum.
+TEST(ModelInfo, PlansDoNotWrapAround) {
+  ModelInfo info;
+  info.layers = 10000;
+  info.heads = info.kv_heads = 4096;
+  info.head_dim = 256;
+  info.hidden_size = 1 << 18;
+  const MemoryPlan plan = PlanMemory(info, DenseConfig{}, {.tokens = int64_t{1} << 30});
+  EXPECT_EQ(plan.kv, uint64_t{1} << 62);
+  EXPECT_GT(plan.total(), plan.kv);
+}
+
 TEST(ModelInfo, BundledFamilies) {
   Result<ModelInfo> info = InspectModel(GoldenInTree("models/phi3_partial_rotary"));
   ASSERT_TRUE(info.ok()) << info.status().message();
