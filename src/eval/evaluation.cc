@@ -40,11 +40,13 @@ Status CheckOptions(const EvalOptions& o) {
   if (o.depths.empty()) return InvalidArgument("no depth: name at least one");
   // Lengths that are too short for some of the tasks are cells that stay empty.
   const int64_t longest = *std::max_element(o.lengths.begin(), o.lengths.end());
-  for (const EvalTask* task : o.tasks) {
-    if (longest < task->min_length() || longest > kMaxLength) {
-      return InvalidArgument(fmt::format("{}: length is {}, must be between {} and {}",
-                                         task->name(), longest, task->min_length(), kMaxLength));
-    }
+  const bool long_enough = std::any_of(o.tasks.begin(), o.tasks.end(), [&](const EvalTask* task) {
+    return longest >= task->min_length();
+  });
+  if (!long_enough || longest > kMaxLength) {
+    const EvalTask& task = *o.tasks[0];
+    return InvalidArgument(fmt::format("{}: length is {}, must be between {} and {}", task.name(),
+                                       longest, task.min_length(), kMaxLength));
   }
   std::error_code error;
   if (!o.data.empty() && !std::filesystem::is_directory(o.data, error)) {
@@ -224,18 +226,38 @@ Status Evaluation::MakeSettings() {
 }
 
 Status Evaluation::TryTasks() const {
+  Status first_short;
+  bool made = false;
   for (const EvalTask* task : options_.tasks) {
     Status status;
     for (int64_t length : options_.lengths) {
-      if (length < task->min_length()) continue;
-      status =
-          task->Generate(context_, {.length = length, .samples = 1, .seed = options_.seeds.front()})
-              .status();
-      if (status.code() != StatusCode::kInvalidArgument) break;
+      status = MakeSamples(*task, {.length = length, .samples = 1, .seed = options_.seeds.front()})
+                   .status();
+      if (!IsTooShort(*task, status)) break;
     }
-    if (!status.ok()) return status;
+    if (status.ok()) {
+      made = true;
+    } else if (!IsTooShort(*task, status)) {
+      return status;
+    } else if (first_short.ok()) {
+      first_short = status;
+    }
   }
-  return OkStatus();
+  return made ? OkStatus() : first_short;
+}
+
+Result<std::vector<Sample>> Evaluation::MakeSamples(const EvalTask& task,
+                                                    const TaskRequest& request) const {
+  if (request.length < task.min_length()) {
+    return InvalidArgument(fmt::format("{}: length is {}, must be at least {}", task.name(),
+                                       request.length, task.min_length()));
+  }
+  return task.Generate(context_, request);
+}
+
+bool Evaluation::IsTooShort(const EvalTask& task, const Status& status) const {
+  return status.code() == StatusCode::kInvalidArgument && !task.is_perplexity() &&
+         task.missing_file(options_.data).empty();
 }
 
 int64_t Evaluation::ExpectedSamples(const EvalTask& task) const {

@@ -67,8 +67,8 @@ struct EvalProgress {
 
 class Evaluation {
  public:
-  // Checks everything that can be checked without running a model: options, files, that the tasks
-  // can be made at one of the lengths at least. Opens the journal OUT/samples.jsonl.
+  // Checks everything that can be checked without running a model: options, files, that one of the
+  // tasks can be made at one of the lengths at least. Opens the journal OUT/samples.jsonl.
   static Result<std::unique_ptr<Evaluation>> Prepare(EvalOptions options);
 
   // Runs what the journal lacks. kCancelled after Cancel; what was finished stays. A sample that
@@ -101,8 +101,11 @@ class Evaluation {
 
   Status Load();
   Status MakeSettings();
-  // That every task can be made at one of the lengths at least.
+  // That one of the tasks can be made at one of the lengths, and that no task lacks more than that.
   Status TryTasks() const;
+  Result<std::vector<Sample>> MakeSamples(const EvalTask& task, const TaskRequest& request) const;
+  // Whether `status`, of making samples, says that the length is too short.
+  bool IsTooShort(const EvalTask& task, const Status& status) const;
   int64_t ExpectedSamples(const EvalTask& task) const;
   // Of --mode decode: -log p of each token.
   std::filesystem::path LossFile(size_t method, int64_t length, uint64_t seed, int64_t index) const;

@@ -104,13 +104,9 @@ Status Evaluation::RunCell(const Cell& cell, const std::vector<std::unique_ptr<E
                                  LengthLabel(cell.length));
   }
   Tell();
-  Result<std::vector<Sample>> samples =
-      cell.length < cell.task->min_length()
-          ? InvalidArgument(fmt::format("{}: length is {}, must be at least {}", cell.task->name(),
-                                        cell.length, cell.task->min_length()))
-          : cell.task->Generate(
-                context_, {.length = cell.length, .samples = options_.samples, .seed = cell.seed});
-  if (samples.status().code() == StatusCode::kInvalidArgument) {
+  Result<std::vector<Sample>> samples = MakeSamples(
+      *cell.task, {.length = cell.length, .samples = options_.samples, .seed = cell.seed});
+  if (IsTooShort(*cell.task, samples.status())) {
     if (too_short_.insert({cell.task, cell.length}).second && options_.log) {
       options_.log(LogLevel::kWarning, samples.status().message());
     }
@@ -149,7 +145,7 @@ Status Evaluation::RunCell(const Cell& cell, const std::vector<std::unique_ptr<E
         threads.emplace_back([&, job] { work(*engines[job]); });
       }
     } catch (...) {
-      fail(CaughtStatus("out of memory: a thread could not be started"));
+      fail(CaughtStatus("out of memory"));
     }
     work(*engines[0]);
   }

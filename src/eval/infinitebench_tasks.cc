@@ -53,7 +53,7 @@ class InfiniteBenchTask final : public EvalTask {
     const Result<MappedFile> file = MappedFile::Open(path);
     if (!file.ok()) return file.status();
     if (file->bytes().size() > kMaxFile) {
-      return InvalidArgument(fmt::format("{}: more than {} bytes", path.string(), kMaxFile));
+      return Unsupported(fmt::format("{}: more than {} bytes", path.string(), kMaxFile));
     }
     std::string_view text(reinterpret_cast<const char*>(file->bytes().data()),
                           file->bytes().size());

@@ -160,7 +160,7 @@ Result<std::vector<RulerSample>> GenerateCwe(const RulerInputs& in, const WordLi
   PythonRandom(in.seed).Shuffle(words);
   const auto n_words = static_cast<int64_t>(words.size());
   if (n_words < 40) {
-    return InvalidArgument(fmt::format("cwe: {} words, at least 40 are needed", n_words));
+    return CorruptData(fmt::format("cwe: {} words, at least 40 are needed", n_words));
   }
 
   const bool is_short = in.limit < 4096;

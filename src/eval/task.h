@@ -94,7 +94,7 @@ class EvalTask {
   virtual std::string missing_file(const std::filesystem::path& /*data*/) const { return ""; }
 
   // The same context and request give the same samples. Prompt and answer fit the length unless
-  // docs/evaluation.md says otherwise of the task.
+  // docs/evaluation.md says otherwise of the task. kInvalidArgument: the length is too short.
   virtual Result<std::vector<Sample>> Generate(const TaskContext& context,
                                                const TaskRequest& request) const = 0;
   // Between 0 and 1.
