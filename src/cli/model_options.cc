@@ -120,11 +120,11 @@ Result<PhaseMethods> MethodsOf(const ModelOptions& o, const ModelInfo& info) {
 Result<RunConfig> RunOfFile(const ModelOptions& o, const std::vector<std::string>& set,
                             const std::vector<std::string>& overrides) {
   if (!o.fit_lengths) return LoadRunConfig(o.config, overrides);
-  Result<RunConfig> file = LoadRunConfig(o.config, set);
+  Result<RunConfig> file = LoadRunConfig(o.config, WithoutPhases(set));
   if (!file.ok()) return file.status();
   const PhaseMethods& methods = file->attention.methods;
   if (MethodName(methods.prefill) == o.prefill && MethodName(methods.decode) == o.decode) {
-    return file;
+    return LoadRunConfig(o.config, set);
   }
   const std::string model = o.model.empty() ? file->model_path : o.model;
   const Result<ModelInfo> info = InspectModel(model);
@@ -282,6 +282,13 @@ Result<ModelSetup> Resolve(const ModelOptions& o, const LogSink& log) {
   e.context_warning = o.context_warning;
   e.log = log;
   return setup;
+}
+
+std::vector<std::string> WithoutPhases(std::vector<std::string> set) {
+  std::erase_if(set, [](const std::string& o) {
+    return o.starts_with("prefill.") || o.starts_with("decode.") || o.starts_with("attention.");
+  });
+  return set;
 }
 
 Result<PhaseMethods> ResolveMethods(const ModelOptions& o, const ModelInfo& info,

@@ -45,6 +45,9 @@ struct ModelSetup {
 // configuration go to `log`.
 Result<ModelSetup> Resolve(const ModelOptions& options, const LogSink& log);
 
+// The overrides but those of a phase, which are for a method that is chosen later.
+std::vector<std::string> WithoutPhases(std::vector<std::string> set);
+
 // The methods that --method, --prefill, --decode and --set ask for, with lengths that suit a model
 // of this native_context and sliding_window; nothing else of `info` is looked at. Files that
 // parameters name are read.

@@ -156,11 +156,7 @@ Result<EngineOptions> WithoutMethod(const RunOptions& o) {
   ModelOptions dense = o.model;
   dense.method = DenseConfig::kName;
   dense.layers.clear();
-  // Parameters of a phase are for the method that will be chosen.
-  std::erase_if(dense.set, [](const std::string& set) {
-    return set.starts_with("prefill.") || set.starts_with("decode.") ||
-           set.starts_with("attention.");
-  });
+  dense.set = WithoutPhases(o.model.set);
   Result<ModelSetup> setup = Resolve(dense, {});
   if (!setup.ok()) return setup.status();
   return std::move(setup->engine);
