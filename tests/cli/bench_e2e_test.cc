@@ -94,6 +94,16 @@ TEST(BenchCommand, MeasuresAModelAtGrowingLengths) {
   EXPECT_TRUE(Has(*ReadFile(svg, 1 << 20), "inf-llm"));
 }
 
+TEST(BenchCommand, SaysWhichKeysOfAFileHaveNoEffect) {
+  const TempDir dir;
+  const auto file = dir.path() / "d.yaml";
+  ASSERT_TRUE(WriteFileAtomically(file, "model: {type: tova, path: x}\nmax_len: 100\n").ok());
+  const ProcessResult r = Quarry({"bench", "latency", "-m", kModel, "--lengths", "64", "-c",
+                                  "d=" + file.string(), "--new-tokens", "2", "--max-seconds", "1"});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_TRUE(Has(r.err, "d: max_len: no effect here")) << r.err;
+}
+
 TEST(BenchCommand, StopsAtTheLimitOfACellAndSaysSo) {
   const ProcessResult r = Quarry({"bench", "latency", "-m", kModel, "--lengths", "8K,16K",
                                   "--methods", "dense", "--max-seconds", "0.01"});
