@@ -15,9 +15,13 @@ namespace quarry::text {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 64 << 10;
-// Backtracking steps of one match: this, and so many for each byte of the text.
-constexpr uint64_t kMinSteps = 10'000'000;
-constexpr uint64_t kStepsPerByte = 100;
+// Steps of all matches of a RegexMatcher together: this, and so many for each byte of its texts.
+// Published expressions need 15 a byte at most.
+constexpr uint64_t kMinSteps = 1'000'000;
+constexpr uint64_t kStepsPerByte = 200;
+// PCRE2's own count of steps of one match at first, and how it grows if that is not enough.
+constexpr uint64_t kFirstMatchLimit = 256;
+constexpr uint64_t kMatchLimitGrowth = 4;
 // Stack of compiled code, reserved when a match needs more than 32 KiB; and the heap of PCRE2's
 // interpreter, which takes over where that stack ends.
 constexpr size_t kMaxJitStackBytes = 64 << 20;
@@ -89,7 +93,7 @@ Result<Regex> Regex::Compile(std::string_view pattern) {
                                    kMaxPatternBytes));
   }
   if (!IsValidUtf8(pattern)) return InvalidArgument(where() + ": not UTF-8");
-  const Result<std::string> translated = TranslatePattern(pattern);
+  const Result<std::string> translated = TranslatePattern(pattern, /*count_repeats=*/true);
   if (!translated.ok()) return translated.status().WithPrefix(where());
 
   std::unique_ptr<pcre2_compile_context, void (*)(pcre2_compile_context*)> context(
@@ -115,21 +119,54 @@ struct RegexMatcher::State {
   std::unique_ptr<pcre2_match_data, FreeData> data;
   std::unique_ptr<pcre2_jit_stack, FreeStack> stack;
   std::string copy;
+  // PCRE2 counts groups and backtracking, not the characters that a repeat runs over. So a callout
+  // behind each repeat counts those, by how far the position moved; what PCRE2 counts is bounded
+  // for each match and charged when it is not little.
+  uint64_t steps_left = kMinSteps;
+  size_t position = 0;
 
+  bool Spend(uint64_t steps) {
+    const bool enough = steps <= steps_left;
+    steps_left = enough ? steps_left - steps : 0;
+    return enough;
+  }
+  static int OnRepeat(pcre2_callout_block* block, void* state);
   int MatchAt(std::string_view text, size_t start);
+  int MatchOnce(std::string_view text, size_t start);
 };
+
+int RegexMatcher::State::OnRepeat(pcre2_callout_block* block, void* state) {
+  State& s = *static_cast<State*>(state);
+  const size_t at = block->current_position;
+  const size_t moved = at > s.position ? at - s.position : s.position - at;
+  s.position = at;
+  return s.Spend(1 + moved) ? 0 : PCRE2_ERROR_CALLOUT;
+}
 
 RegexMatcher::RegexMatcher(const Regex& regex) : state_(std::make_unique<State>()) {
   state_->code = regex.code_.get();
   state_->context.reset(pcre2_match_context_create(nullptr));
   state_->data.reset(pcre2_match_data_create(1, nullptr));
   pcre2_set_heap_limit(state_->context.get(), kMaxHeapKiB);
+  pcre2_set_callout(state_->context.get(), State::OnRepeat, state_.get());
 }
 RegexMatcher::RegexMatcher(RegexMatcher&&) noexcept = default;
 RegexMatcher::~RegexMatcher() = default;
 
-// PCRE2's result for the first match at or after `start`.
+// PCRE2's result for the first match at or after `start`; PCRE2_ERROR_CALLOUT if the steps are used
+// up.
 int RegexMatcher::State::MatchAt(std::string_view text, size_t start) {
+  for (uint64_t limit = kFirstMatchLimit;; limit *= kMatchLimitGrowth) {
+    pcre2_set_match_limit(context.get(),
+                          static_cast<uint32_t>(std::min<uint64_t>(limit, UINT32_MAX)));
+    position = start;
+    const int rc = MatchOnce(text, start);
+    if (rc != PCRE2_ERROR_MATCHLIMIT) return rc;
+    if (!Spend(limit)) return PCRE2_ERROR_CALLOUT;
+  }
+}
+
+int RegexMatcher::State::MatchOnce(std::string_view text, size_t start) {
   const pcre2_code* re = code->code.get();
   if (code->jit) {
     int rc = pcre2_jit_match(re, Bytes(text), text.size(), start, PCRE2_NO_UTF_CHECK, data.get(),
@@ -152,8 +189,7 @@ Status RegexMatcher::Split(std::string_view text, std::vector<Match>& out) {
     return OkStatus();
   }
   const std::string_view subject = KnownToPcre2(text, state_->copy);
-  const uint64_t steps = std::min<uint64_t>(kMinSteps + kStepsPerByte * text.size(), UINT32_MAX);
-  pcre2_set_match_limit(state_->context.get(), static_cast<uint32_t>(steps));
+  state_->steps_left += kStepsPerByte * text.size();
 
   size_t covered = 0;  // everything before is in `out`
   size_t search = 0;
@@ -161,6 +197,11 @@ Status RegexMatcher::Split(std::string_view text, std::vector<Match>& out) {
   while (search <= text.size()) {
     const int rc = state_->MatchAt(subject, search);
     if (rc == PCRE2_ERROR_NOMATCH) break;
+    if (rc == PCRE2_ERROR_CALLOUT) {
+      return InvalidArgument(
+          fmt::format("pattern {} on a text of {} bytes: more than {} steps a byte and {} for all",
+                      state_->code->shown, text.size(), kStepsPerByte, kMinSteps));
+    }
     if (rc < 0) {
       return InvalidArgument(fmt::format("pattern {} on a text of {} bytes: {}",
                                          state_->code->shown, text.size(), ErrorText(rc)));
@@ -168,6 +209,7 @@ Status RegexMatcher::Split(std::string_view text, std::vector<Match>& out) {
     const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(state_->data.get());
     const size_t end = ovector[1];
     const size_t begin = std::min<size_t>(ovector[0], end);  // \K in a lookahead may swap them
+    state_->Spend(1 + (end > search ? end - search : search - end));
     if (begin < covered || (begin == end && matched && end == covered)) {
       if (search >= text.size()) break;
       search += static_cast<size_t>(DecodeUtf8(text, search).length);

@@ -45,7 +45,8 @@ class RegexMatcher {
   // Cuts `text` into matches, found from left to right without overlap, and the gaps between them;
   // in order, gaps are never empty, an empty text is one empty gap. A match may be empty, but not
   // directly after another match. Appends to `out`.
-  // Fails if the expression needs more steps or memory than its limits: steps grow with the text.
+  // Fails if the expression needs more steps or memory than its limits. Steps are counted over all
+  // texts of this matcher, and as many may be taken as a constant and so many a byte of these.
   // REQUIRES: valid UTF-8.
   Status Split(std::string_view text, std::vector<Match>& out);
 

@@ -1,6 +1,8 @@
 #include "text/regex_syntax.h"
 
 #include <cctype>
+#include <charconv>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -13,21 +15,26 @@ namespace quarry::text {
 namespace {
 
 constexpr size_t kMaxGroups = 200;  // PCRE2 itself allows 250 levels of nesting
+// Repeats of no more rounds are not worth a callout.
+constexpr int64_t kFewRounds = 16;
 
 class Translator {
  public:
-  explicit Translator(std::string_view pattern) : in_(pattern) {}
+  Translator(std::string_view pattern, bool count_repeats)
+      : in_(pattern), count_repeats_(count_repeats) {}
 
   Result<std::string> Run() {
     while (pos_ < in_.size()) {
       if (Status s = Step(); !s.ok()) return s;
     }
+    CountRepeat();
     return std::move(out_);
   }
 
  private:
   // One atom, quantifier or operator.
   Status Step() {
+    if (std::string_view("?*+{").find(in_[pos_]) == std::string_view::npos) CountRepeat();
     switch (in_[pos_]) {
       case '\\':
         return Escape();
@@ -185,6 +192,7 @@ class Translator {
     if (comma) ++p;
     const std::string_view high = comma ? digits() : low;
     if (in_.substr(p, 1) != "}" || (low.empty() && high.empty()) || !atom_) {
+      CountRepeat();
       BeginAtom();
       out_ += "\\{";
       ++pos_;
@@ -194,6 +202,11 @@ class Translator {
                                      : fmt::format("{{{}}}", low);
     const size_t length = p + 1 - pos_;
     if (Status s = Quantifier(repeat, length); !s.ok()) return s;
+    int64_t rounds = 0;
+    const bool no_end =
+        high.empty() ||
+        std::from_chars(high.data(), high.data() + high.size(), rounds).ec != std::errc();
+    uncounted_ = no_end || rounds > kFewRounds;
     // A following + repeats the repeat; a following ? makes X{n} optional.
     const std::string_view next = in_.substr(pos_, 1);
     if (next == "?" && comma) {
@@ -210,15 +223,23 @@ class Translator {
     out_ += repeat;
     pos_ += length;
     quantified_ = true;
+    uncounted_ = repeat == "*" || repeat == "+";
     const std::string_view next = in_.substr(pos_, 1);
     if (length == 1 && (next == "?" || next == "+")) Copy(1);  // lazy, possessive
     return OkStatus();
   }
 
   void Wrap() {
+    CountRepeat();
     out_.insert(*atom_, "(?:");
     out_ += ')';
     quantified_ = false;
+  }
+
+  // Puts a callout behind the repeat that ends here.
+  void CountRepeat() {
+    if (uncounted_ && count_repeats_) out_ += "(?C)";
+    uncounted_ = false;
   }
 
   std::string_view in_;
@@ -227,10 +248,14 @@ class Translator {
   std::vector<size_t> groups_;  // where in out_ each open group begins
   std::optional<size_t> atom_;  // where in out_ the last atom begins
   bool quantified_ = false;     // it carries a quantifier already
+  bool uncounted_ = false;      // and a callout must follow
+  bool count_repeats_;
 };
 
 }  // namespace
 
-Result<std::string> TranslatePattern(std::string_view pattern) { return Translator(pattern).Run(); }
+Result<std::string> TranslatePattern(std::string_view pattern, bool count_repeats) {
+  return Translator(pattern, count_repeats).Run();
+}
 
 }  // namespace quarry::text

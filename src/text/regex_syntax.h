@@ -19,6 +19,7 @@ namespace quarry::text {
 
 // The same expression for PCRE2 with the options UTF, UCP and MULTILINE. Fails with kUnsupported on
 // what has no translation; errors of syntax that PCRE2 reports as well are left to it.
-Result<std::string> TranslatePattern(std::string_view pattern);
+// With `count_repeats` a callout follows every repeat of more than a few rounds.
+Result<std::string> TranslatePattern(std::string_view pattern, bool count_repeats = false);
 
 }  // namespace quarry::text

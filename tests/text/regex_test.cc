@@ -108,15 +108,69 @@ TEST(Regex, RefusesWithAReason) {
   }
 }
 
-// An expression that needs exponentially many steps ends with an error, not with the night.
+// Expressions that need more steps than the text has bytes many times over end with an error, not
+// with the night: exponential ones, and those that read the rest of the text at each place.
 TEST(Regex, HostileExpressionsEnd) {
-  const Result<Regex> regex = Regex::Compile("(a|aa)+$");
+  const std::string repeated = "(?:a|a)";
+  std::string choices;
+  for (int i = 0; i < 30; ++i) choices += repeated;
+  const struct {
+    std::string pattern;
+    size_t n;
+  } rows[] = {
+      {"(a|aa)+$", 200},
+      {"(a+)+b|a", 100'000},
+      {"a(?=.*b)|a", 1'000'000},
+      {"a(?=.*?b)|a", 1'000'000},
+      {"a(?=.{0,60000}b)|a", 1'000'000},
+      {".*.*b", 1'000'000},
+      {"(?:.*.*.*b)|a", 100'000},
+      {"a(?=(?:a{2})*b)|a", 1'000'000},
+      {choices + "b|a", 1'000'000},
+      {"(?=a+b)|a", 1'000'000},
+  };
+  for (const auto& r : rows) {
+    const Result<Regex> regex = Regex::Compile(r.pattern);
+    ASSERT_TRUE(regex.ok()) << regex.status().message();
+    std::vector<Match> found;
+    const Status s = RegexMatcher(*regex).Split(std::string(r.n, 'a') + "c", found);
+    ASSERT_FALSE(s.ok()) << r.pattern;
+    EXPECT_EQ(s.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(s.message(), HasSubstr(std::to_string(r.n + 1) + " bytes")) << r.pattern;
+  }
+}
+
+// The budget is one for all texts of a matcher.
+TEST(Regex, ManyTextsShareABudget) {
+  const Result<Regex> regex = Regex::Compile("a(?=.*b)|a");
   ASSERT_TRUE(regex.ok());
-  std::vector<Match> found;
-  const Status s = RegexMatcher(*regex).Split(std::string(200, 'a') + "c", found);
-  ASSERT_FALSE(s.ok());
-  EXPECT_EQ(s.code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(s.message(), HasSubstr("201 bytes"));
+  RegexMatcher matcher(*regex);
+  const std::string text(1'000, 'a');
+  size_t n = 0;
+  for (Status s; s.ok() && n < 1000; ++n) {
+    std::vector<Match> found;
+    s = matcher.Split(text, found);
+  }
+  EXPECT_LT(n, 10u);
+}
+
+// Published expressions read long runs in a match, some of them twice.
+TEST(Regex, LongRunsAreWithinTheBudget) {
+  const std::string cl100k =
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  const std::string by_case =
+      "[\\p{Lu}\\p{Lo}]*[\\p{Ll}\\p{Lo}]+|[\\p{Lu}\\p{Lo}]+[\\p{Ll}\\p{Lo}]*|\\s+";
+  for (const std::string& pattern : {cl100k, by_case}) {
+    for (const char* part :
+         {" ", "\n", " \n", "a", "A", "ACGT", "7", "!", "\u6F22", "\u0E01", "A a"}) {
+      std::string text;
+      while (text.size() < 1'000'000) text += part;
+      const std::vector<std::string> found = Matches(pattern, text + "x");
+      ASSERT_FALSE(found.empty());
+      EXPECT_THAT(found[0], testing::Not(HasSubstr("error"))) << pattern << " on " << part;
+    }
+  }
 }
 
 // Groups under a repeat use stack for every round; published expressions have some.
