@@ -19,6 +19,8 @@ namespace quarry::text {
 
 // Sequences inside sequences are read to this depth.
 inline constexpr int kMaxSequenceDepth = 16;
+// And of at most so many parts, each of which goes over the whole text.
+inline constexpr size_t kMaxSequenceParts = 256;
 
 Result<std::unique_ptr<Normalizer>> ParseNormalizer(JsonFields fields, int depth = 0);
 Result<std::unique_ptr<PreTokenizer>> ParsePreTokenizer(JsonFields fields, int depth = 0);
@@ -33,6 +35,8 @@ Result<SplitBehavior> ParseBehavior(JsonFields& fields, const char* absent);
 
 // A sequence is nested too deeply.
 Status CheckDepth(const JsonFields& fields, int depth);
+// The sequence under `key`, which is there, has too many parts.
+Status CheckParts(JsonFields& fields, const char* key);
 
 // The parts of a sequence, each read by `parse(fields, depth + 1)`.
 template <typename Part, typename Parse>
@@ -41,6 +45,7 @@ Result<std::vector<std::unique_ptr<Part>>> ParseParts(JsonFields& fields, const 
   if (Status s = CheckDepth(fields, depth); !s.ok()) return s;
   std::vector<std::unique_ptr<Part>> parts;
   if (!fields.Has(key)) return fields.Error(key, "is missing");
+  if (Status s = CheckParts(fields, key); !s.ok()) return s;
   for (JsonFields& element : fields.Objects(key)) {
     Result<std::unique_ptr<Part>> part = parse(std::move(element), depth + 1);
     if (!part.ok()) return part.status();

@@ -44,6 +44,7 @@ DecoderResult ParseReplace(JsonFields& fields) {
 Status AppendSequence(JsonFields& fields, int depth, std::vector<std::unique_ptr<Decoder>>& out) {
   if (Status s = CheckDepth(fields, depth); !s.ok()) return s;
   if (!fields.Has("decoders")) return fields.Error("decoders", "is missing");
+  if (Status s = CheckParts(fields, "decoders"); !s.ok()) return s;
   for (JsonFields& element : fields.Objects("decoders")) {
     if (element.OptionalString("type") == "Sequence") {
       if (Status s = AppendSequence(element, depth + 1, out); !s.ok()) return s;

@@ -120,6 +120,13 @@ Status CheckDepth(const JsonFields& fields, int depth) {
       fmt::format("{}: sequences nested deeper than {}", fields.where(), kMaxSequenceDepth));
 }
 
+Status CheckParts(JsonFields& fields, const char* key) {
+  const size_t n = fields.Elements(key).size();
+  if (!fields.ok()) return fields.status();
+  if (n <= kMaxSequenceParts) return OkStatus();
+  return fields.Error(key, fmt::format("has {} parts, at most {}", n, kMaxSequenceParts));
+}
+
 PreTokenizerResult ParsePreTokenizer(JsonFields fields, int depth) {
   const std::string_view type = fields.String("type");
   if (!fields.ok()) return fields.status();

@@ -93,6 +93,10 @@ TEST(Normalizer, RefusesWithAReason) {
   std::string nested = "{'type':'NFC'}";
   for (int i = 0; i < 20; ++i) nested = "{'type':'Sequence','normalizers':[" + nested + "]}";
   EXPECT_THAT(NormalizeWith(nested, "x"), HasSubstr("nested deeper than 16"));
+  std::string many = "{'type':'Sequence','normalizers':[{'type':'NFC'}";
+  for (int i = 0; i < 256; ++i) many += ",{'type':'NFC'}";
+  EXPECT_THAT(NormalizeWith(many + "]}", "x"),
+              HasSubstr("part.normalizers has 257 parts, at most 256"));
 }
 
 // A file may ask for any growth; it is cut off, not tried.
