@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "format/gguf.h"
 #include "format/gguf_config.h"
 #include "format/safetensors.h"
@@ -42,6 +44,11 @@ Result<ModelFiles> OpenGguf(const std::filesystem::path& path) {
 
 Result<ModelFiles> OpenModelFiles(const std::filesystem::path& path) {
   if (IsGgufPath(path)) return OpenGguf(path);
+  if (std::error_code error; std::filesystem::is_regular_file(path, error)) {
+    return InvalidArgument(fmt::format(
+        "{}: is no model, must be a folder with config.json and safetensors or a GGUF file",
+        path.string()));
+  }
   Result<HfConfig> config = LoadHfConfig(path);
   if (!config.ok()) return config.status();
   Result<Checkpoint> checkpoint = Checkpoint::Open(path);
