@@ -153,8 +153,8 @@ void NoteDenseChunks(const AttentionConfig& prefill, RunConfig& config) {
   if (const auto* f = std::get_if<FlexPrefillConfig>(&prefill)) rows = f->block_size;
   if (config.chunk_size > rows) return;
   config.notes.push_back(
-      fmt::format("chunk_size: {} switches {} off, which needs more than {} tokens in a forward "
-                  "pass; everything is attended",
+      fmt::format("chunk_size: {} leaves {} too little to estimate from, more than {} tokens in a "
+                  "forward pass: everything is attended",
                   config.chunk_size, MethodName(prefill), rows));
 }
 

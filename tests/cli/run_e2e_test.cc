@@ -439,7 +439,7 @@ TEST(RunCommand, ChunksAreAsLargeAsTheOverrideSays) {
     args.insert(args.end(), {"--json", "-n", "1", "--method", "minference", "-"});
     const ProcessResult r = QuarryRun(args, {.input = text + kPassKey});
     EXPECT_EQ(r.exit_code, 0) << r.err;
-    const bool noted = r.err.find("chunk_size: 16 switches minference off") != r.err.npos;
+    const bool noted = r.err.find("chunk_size: 16 leaves minference too little") != r.err.npos;
     const bool dense = nlohmann::json::parse(r.out).at("density") == 1.0;
     EXPECT_EQ(noted, dense) << r.err;
     return dense;

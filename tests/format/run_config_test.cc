@@ -327,15 +327,15 @@ TEST(RunConfig, NotesChunksThatSwitchAMethodOff) {
   EXPECT_THAT(notes("type: minference", "65"), IsEmpty());
   EXPECT_THAT(
       notes("type: minference", "64"),
-      ElementsAre(StartsWith("chunk_size: 64 switches minference off, which needs more than "
-                             "64 tokens")));
+      ElementsAre(StartsWith("chunk_size: 64 leaves minference too little to estimate from, "
+                             "more than 64 tokens")));
   EXPECT_THAT(notes("type: flexprefill, block_size: 32", "33"), IsEmpty());
   EXPECT_THAT(notes("type: flexprefill, block_size: 32", "32"),
-              ElementsAre(StartsWith("chunk_size: 32 switches flexprefill off")));
+              ElementsAre(StartsWith("chunk_size: 32 leaves flexprefill too little")));
   EXPECT_THAT(Parsed("model: {path: m, type: dense}\nchunk_size: 16\n"
                      "attention: {layers: [{first: 0, type: minference}]}")
                   .notes,
-              ElementsAre(StartsWith("chunk_size: 16 switches minference off")));
+              ElementsAre(StartsWith("chunk_size: 16 leaves minference too little")));
 }
 
 RunConfig Default(const PhaseMethods& methods, const Overrides& overrides) {
