@@ -252,7 +252,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadEval{"missing_config", {"passkey", "-c", "/no/file.yaml"}, 3, {"/no/file.yaml"}},
         BadEval{"missing_data", {"infinitebench/code_debug"}, 2, {"--data", "code_debug.jsonl"}},
         BadEval{"no_data_folder", {"infinitebench", "--data", "/nope"}, 3, {"/nope"}},
-        BadEval{"too_short_for_all", {"vt", "cwe", "--lengths", "256"}, 2, {"vt: a length of 256 tokens"}},
+        BadEval{"too_short_for_all",
+                {"vt", "cwe", "--lengths", "256"},
+                2,
+                {"vt: a length of 256 tokens"}},
         BadEval{"bad_option", {"passkey", "--lenghts", "1K"}, 2, {"--lenghts"}}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -590,7 +590,7 @@ TEST(RunCommand, AHangUpRemovesTemporaryFiles) {
 
 // Memory that cannot be had: refused before the work begins, with both numbers.
 TEST(RunCommand, RefusesWhatDoesNotFitIntoMemory) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef QUARRY_SANITIZED
   GTEST_SKIP() << "sanitizers need the address space";
 #endif
   const ProcessResult r = QuarryRun({"-p", "x", "-n", "9000000", "--no-max-context-warning"},

@@ -25,7 +25,8 @@ ModelInfo Inspect(const TinyCheckpoint& checkpoint) {
   return info.ok() ? *info : ModelInfo();
 }
 
-// Sizes that a file may name, at lengths that a user may: memory that nobody has, not a wrapped sum.
+// Sizes that a file may name, at lengths that a user may: memory that nobody has, not a wrapped
+// sum.
 TEST(ModelInfo, PlansDoNotWrapAround) {
   ModelInfo info;
   info.layers = 10000;
