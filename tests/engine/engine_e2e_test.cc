@@ -182,7 +182,7 @@ TEST(Engine, WarnsOfDistancesThatTheModelNeverSaw) {
   }
 }
 
-// The whole prompt was reported as read.
+// A request that is cancelled while its prompt is read says how much of it was.
 TEST(Engine, CancelledWhileReadingCountsWhatWasRead) {
   const auto engine = Open();
   std::promise<GenerateResult> ended;
@@ -207,7 +207,7 @@ TEST(Engine, CancelledWhileReadingCountsWhatWasRead) {
   EXPECT_DOUBLE_EQ(r.prefill_tokens_per_second(), 64 / r.prefill_seconds);
 }
 
-// What a decoder holds back until the end was lost without a word if it failed there.
+// An answer whose decoder fails at its end is an error, not a shorter answer.
 TEST(Engine, ADecoderThatFailsAtTheEndIsAnError) {
   std::ifstream in(SourcePath("models/needle-5m/tokenizer.json"));
   nlohmann::json json = nlohmann::json::parse(in);

@@ -176,7 +176,7 @@ TEST_F(BundledPrompt, ANewestTurnIsTheQuestion) {
   EXPECT_NE(tokenizer_.Decode(question)->find("is the pass key"), std::string::npos);
 }
 
-// A document may hold the question, too: the place in the document was taken.
+// A document may hold the question, too: the place behind it counts.
 TEST_F(BundledPrompt, TheQuestionIsTheOneBehindTheDocument) {
   const std::string question = "What is the pass key?";
   const std::string document = "Somebody asked: What is the pass key? Nobody knew.";

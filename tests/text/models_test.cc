@@ -124,7 +124,7 @@ TEST(WordPiece, LongestMatchFirst) {
               HasSubstr("unk_token \"[UNK]\" is not in the vocabulary"));
 }
 
-// Every length was tried at every place: hours.
+// No length is tried twice at a place: this would take hours otherwise.
 TEST(WordPiece, LongWordsTakeLinearTime) {
   const auto t = MakeTokenizer(
       "{'type':'WordPiece','unk_token':'?','max_input_chars_per_word':9223372036854775807,"
@@ -177,7 +177,8 @@ TEST(Vocabulary, FindsWhatWasAdded) {
   EXPECT_FALSE(v.Contains(1 << 30));
 }
 
-// The second eight bytes of these texts made a factor of the hash zero, and all were one chain.
+// The second eight bytes of these texts could make a factor of a known hash zero, and all one
+// chain.
 TEST(Vocabulary, TextsCannotBeChosenToCollide) {
   constexpr uint64_t kFactor = 0xe7037ed1a0b428dbu;
   std::string text(32, 'x');
