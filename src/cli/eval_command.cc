@@ -173,7 +173,6 @@ int Eval(const EvalCommandOptions& o) {
     PrintTasks(out);
     return out.status().ok() ? kExitOk : Fail(out.status());
   }
-  if (o.out.empty()) return Fail(InvalidArgument("--out is empty, must name a folder"));
   SignalWatcher signals;
   ProgressLine progress;
   const LogSink plain = StandardErrorLog();

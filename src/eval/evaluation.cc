@@ -52,7 +52,7 @@ Status CheckOptions(const EvalOptions& o) {
   if (!o.data.empty() && !std::filesystem::is_directory(o.data, error)) {
     return NotFound(fmt::format("data is {}, which is no folder", o.data.string()));
   }
-  if (o.out.empty()) return InvalidArgument("the folder for results is empty, must have a name");
+  if (o.out.empty()) return InvalidArgument("out is empty, must name a folder");
   const EngineOptions& first = o.methods[0].engine;
   for (const MethodRun& m : o.methods) {
     if (m.engine.model != first.model || m.engine.tokenizer != first.tokenizer ||

@@ -196,6 +196,27 @@ TEST_P(PrefillPropertyTest, MInferenceMatchesFloat64InEveryCall) {
   }
 }
 
+// The first row block of a later call is a part of one: its window begins later than a whole one's.
+TEST_P(PrefillPropertyTest, BlocksOfACallThatBeginsWithinABlock) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Prompt p(seed, *GetParam(), 300, 420);
+    p.inputs.shape.windows = {100};
+    p.calls = {168, p.inputs.tokens - 168};
+    SCOPED_TRACE(p.name);
+    MInferenceConfig config;
+    config.top_k = 2;
+    std::map<int, HeadPattern> heads;
+    for (int h = 0; h < p.inputs.shape.heads; ++h) {
+      heads[h] = {HeadPatternType::kBlockSparse, 0, 0, 1, true};
+    }
+    config.patterns = Table(heads);
+    ExpectSelection(p, config, [&](const HeadRows& rows, int) {
+      return BlockSparseVisible(rows, config.top_k);
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(PrefillPropertyTest, FlexPrefillMatchesFloat64InEveryCall) {
   for (uint64_t seed = 0; seed < 24; ++seed) {
     Prompt p(seed, *GetParam(), 130, 420);

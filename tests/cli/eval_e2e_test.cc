@@ -200,7 +200,7 @@ TEST_F(EvalCommand, MeasuresPerplexityOfAFile) {
 TEST_F(EvalCommand, NeedsAFolder) {
   const ProcessResult r = Quarry({"eval", "passkey", "-m", kModel, "-o", ""});
   EXPECT_EQ(r.exit_code, 2);
-  EXPECT_THAT(r.err, HasSubstr("--out is empty"));
+  EXPECT_THAT(r.err, HasSubstr("out is empty"));
 }
 
 TEST_F(EvalCommand, ListsItsTasks) {

@@ -284,7 +284,8 @@ TEST(Evaluation, RefusesWhatCannotBe) {
               HasSubstr("/nonexistent"));
   EXPECT_THAT(message([](EvalOptions& o) { o.data = "/nonexistent"; }),
               HasSubstr("data is /nonexistent, which is no folder"));
-  EXPECT_THAT(message([](EvalOptions& o) { o.out = ""; }), HasSubstr("must have a name"));
+  EXPECT_THAT(message([](EvalOptions& o) { o.out = ""; }),
+              HasSubstr("out is empty, must name a folder"));
   EXPECT_THAT(message([](EvalOptions& o) { o.out = "/dev/null/x"; }), HasSubstr("/dev/null/x"));
 }
 

@@ -247,8 +247,9 @@ std::vector<HeadSelection> SelectBlocks(const PlanInput& in, int64_t top_k,
     for (int64_t row = 0; row < row_blocks; ++row) {
       const int64_t own = origin / kSlashBlock + row;
       // Of a sliding window only the row's own block is seen by all of its rows: it is taken first.
+      const TokenPos first = std::max(in.call_begin, own * kSlashBlock);
       const int64_t oldest =
-          window == 0 ? 0 : std::max<int64_t>(0, own * kSlashBlock - window + 1) / kSlashBlock;
+          window == 0 ? 0 : std::max<TokenPos>(0, first - window + 1) / kSlashBlock;
       const int64_t candidates = own + 1 - oldest;
       ctx.kernels().dot_rows(
           DType::kF32, keys.data() + (int64_t{h / in.shape->group()} * key_blocks + oldest) * dim,
